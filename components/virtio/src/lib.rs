@@ -1,0 +1,42 @@
+//! Drivers for virtio devices (virtio 1.2), host-independent.
+//!
+//! - [`probe`] finds the device behind a [`RegisterWindow`](hypercall::RegisterWindow); everything
+//!   else works on the [`Transport`] trait, which a software device in a process implements too.
+//! - [`VirtioNet`] is a network card as a [`FrameDevice`](hypercall::FrameDevice).
+//!
+//! # What is trusted
+//!
+//! A device may be malicious: nothing that it writes is believed. What was posted is remembered
+//! privately, every id, index and length is checked against that memory, and nothing is read back
+//! from a descriptor. A device that breaks its protocol is reset, and its driver fails for good.
+//!
+//! One thing no check can give: the bytes of a frame that is being read may change under the
+//! reader's eyes when the device writes to a buffer that it has given back. Readers are safe
+//! Rust and parse what they find.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod device;
+mod error;
+mod layout;
+mod net;
+#[allow(
+    unsafe_code,
+    reason = "memory shared with the device is reached by raw pointers"
+)]
+mod ring;
+mod shadow;
+#[cfg(test)]
+mod software;
+#[allow(unsafe_code, reason = "registers are reached by raw pointers")]
+mod transport;
+
+pub use error::{ProbeError, Violation, VirtioError};
+pub use layout::QueueSize;
+pub use net::{VirtioNet, VirtioNetOptions};
+pub use transport::{MmioDevice, probe};
+pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
