@@ -1,0 +1,114 @@
+//! The machine as a home of components.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+use hypercall::{
+    ConsoleError, EntropyUnavailable, Host, HostRequest, Input, Instant, OutOfPages, Pages, Stream,
+    Wake,
+};
+
+use crate::clock::Clock;
+use crate::console::CONSOLE;
+use crate::kernel_cell::KernelCell;
+use crate::memory::MEMORY;
+use crate::{console, entropy, interrupts, machine, wait};
+
+/// The one machine's clock.
+pub(crate) static CLOCK: KernelCell<ClockCell> = KernelCell::new(ClockCell(None));
+
+/// A clock that starts when it is first read, which the machine's start does.
+pub(crate) struct ClockCell(Option<Clock>);
+
+impl ClockCell {
+    fn clock(&mut self) -> &mut Clock {
+        self.0.get_or_insert_with(Clock::start)
+    }
+
+    pub(crate) fn now(&mut self) -> Instant {
+        self.clock().now()
+    }
+
+    pub(crate) fn next_fit_ns(&mut self) -> Option<u64> {
+        self.clock().next_fit_ns()
+    }
+}
+
+/// The machine. There is one; [`machine::start`](crate::start) makes it.
+#[derive(Debug)]
+pub struct KvmHost {
+    /// The time since 1970 when the clock began.
+    epoch: Duration,
+}
+
+impl KvmHost {
+    /// The machine, whose clock began at `epoch`.
+    pub(crate) fn new(epoch: Duration) -> Self {
+        Self { epoch }
+    }
+}
+
+impl Host for KvmHost {
+    type Waker = MachineWaker;
+
+    fn monotonic(&mut self) -> Instant {
+        CLOCK.with(ClockCell::now)
+    }
+
+    fn wall_clock(&mut self) -> Duration {
+        self.epoch + Duration::from_nanos(self.monotonic().as_nanos())
+    }
+
+    fn fill_entropy(&mut self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        entropy::fill(bytes)
+    }
+
+    fn console_write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, ConsoleError> {
+        CONSOLE.with(|console| console.write(stream, bytes))
+    }
+
+    fn console_read(&mut self, buffer: &mut [u8]) -> Result<Input, ConsoleError> {
+        CONSOLE.with(|console| console.read(buffer))
+    }
+
+    fn console_is_terminal(&self, stream: Stream) -> bool {
+        CONSOLE.with(|console| console.is_terminal(stream))
+    }
+
+    fn take_request(&mut self) -> Option<HostRequest> {
+        CONSOLE.with(|console| console.take_request())
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) {
+        wait::wait(deadline);
+    }
+
+    fn waker(&self) -> MachineWaker {
+        MachineWaker
+    }
+
+    fn allocate_pages(&mut self, count: NonZeroUsize) -> Result<Pages, OutOfPages> {
+        MEMORY
+            .with(|memory| memory.allocate(count))
+            .ok_or(OutOfPages)
+    }
+
+    fn release_pages(&mut self, pages: Pages) {
+        MEMORY.with(|memory| memory.release(pages));
+    }
+
+    fn exit(&mut self, status: u8) -> ! {
+        console::write_exit_status(status);
+        machine::reset()
+    }
+}
+
+/// Ends the machine's wait.
+#[derive(Clone, Copy, Debug)]
+pub struct MachineWaker;
+
+impl Wake for MachineWaker {
+    fn wake(&self) {
+        interrupts::wake();
+    }
+}

@@ -1,0 +1,45 @@
+//! Bare metal as hypervisors give it: one x86-64 processor, entered by the PVH boot protocol.
+//!
+//! [`start`] brings the machine up and gives it as a [`hypercall::Host`] and a
+//! [`hypercall::ProgramHost`]; [`run_program`] lets a program run on it. The kernel library that
+//! images are linked from adds the components.
+//!
+//! The linker script supplies the symbols `kernel_text_start`, `kernel_text_end`,
+//! `kernel_rodata_start`, `kernel_rodata_end` and `kernel_bss_end`; the final product supplies
+//! `kernel_main(start_info: u64) -> !`, the memory functions of C, and a panic handler.
+#![no_std]
+
+mod address_space;
+mod clock;
+mod console;
+mod cpu;
+mod devices;
+mod entropy;
+mod entry;
+mod frames;
+mod heap;
+mod host;
+mod interrupts;
+mod kernel_cell;
+mod machine;
+mod memory;
+mod page_table;
+mod paging;
+mod paravirtual_clock;
+mod pit;
+mod program;
+mod requests;
+mod start_info;
+mod tables;
+mod trap;
+mod wait;
+
+pub use console::{emergency_exit, emergency_write, has_come as request_has_come};
+pub use devices::open as open_device;
+pub use heap::KernelHeap;
+pub use host::{KvmHost, MachineWaker};
+pub use machine::{ImagePart, Machine, StartError, start};
+pub use memory::dma_region;
+pub use program::KvmProgramHost;
+pub use start_info::ascii_text;
+pub use trap::{ProgramKernel, run_program};
