@@ -1,0 +1,149 @@
+//! Writing the image: one ELF file whose load segments are the kernel, the program, the root
+//! folder and the default words, so that a boot loader puts each where it belongs.
+//!
+//! The linked kernel's section headers and symbols stay behind, and segments follow one another
+//! in the file without the padding that linkers leave for mapping: loaders read, they do not map.
+
+use std::io::{self, Seek, Write};
+use std::path::Path;
+
+use object::read::elf::{FileHeader as _, Sym as _};
+use object::{LittleEndian, elf};
+use protocol::ImageTable;
+use thiserror::Error;
+
+use super::layout::{Layout, LayoutError};
+use super::program::Program;
+use super::root::{self, RootError};
+use super::segments::{self, Header, Malformed, ProgramHeader, Segment};
+use super::writer::Writer;
+
+/// What goes into an image.
+pub struct Contents<'a> {
+    /// The linked kernel, an ELF file with symbols.
+    pub kernel: &'a [u8],
+    /// The program.
+    pub program: &'a Program<'a>,
+    /// The root folder.
+    pub root: Option<&'a Path>,
+    /// The default words of the command line.
+    pub words: &'a str,
+}
+
+/// The image cannot be put together.
+#[derive(Debug, Error)]
+pub enum ImageError {
+    /// What the linker made is not what was asked of it.
+    #[error("the linker made a kernel that cannot be used: {0}")]
+    Kernel(&'static str),
+    /// It is not even an ELF file.
+    #[error("the linker made a kernel that cannot be used: {0}")]
+    Malformed(#[from] Malformed),
+    /// Kernel and program do not fit together.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The root folder cannot be read.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// Writes the image to `output`, an empty file.
+pub fn write(contents: &Contents, output: impl Write + Seek) -> Result<(), ImageError> {
+    let kernel = Kernel::parse(contents.kernel)?;
+    let layout = Layout::new(&kernel.segments, contents.program)?;
+    // Beside the load segments: that of root and words, and the note.
+    let header_count = kernel.segments.len() + contents.program.segments.len() + 2;
+    let mut writer = Writer::new(output, header_count)?;
+    for segment in &kernel.segments {
+        writer.add(segment, 0)?;
+    }
+    for segment in &contents.program.segments {
+        writer.add(segment, layout.bias)?;
+    }
+    let table = add_data(&mut writer, contents, &layout, kernel.table)?;
+    if !writer.add_part(&kernel.note) {
+        return Err(ImageError::Kernel("its PVH note is not loaded"));
+    }
+    let table_offset = writer.offset_of(kernel.table_address);
+    let table_offset = table_offset.ok_or(ImageError::Kernel("its image table is not loaded"))?;
+    writer.replace(table_offset, &table.to_bytes())?;
+    Ok(writer.finish(&kernel.header)?)
+}
+
+/// Adds the segment of root and words, and completes `table`.
+fn add_data(
+    writer: &mut Writer<impl Write + Seek>,
+    contents: &Contents,
+    layout: &Layout,
+    table: ImageTable,
+) -> Result<ImageTable, ImageError> {
+    let offset = writer.begin()?;
+    if let Some(folder) = contents.root {
+        root::write_archive(folder, writer.output())?;
+    }
+    let root_length = writer.length_from(offset)?;
+    writer.output().write_all(contents.words.as_bytes())?;
+    writer.end(offset, elf::PF_R.0, layout.free, 0)?;
+    Ok(ImageTable {
+        program_base: layout.program_base,
+        root_start: layout.free,
+        root_length,
+        words_start: layout.free + root_length,
+        words_length: contents.words.len() as u64,
+        ..table
+    })
+}
+
+/// What of a linked kernel goes into an image.
+struct Kernel<'data> {
+    header: Header,
+    segments: Vec<Segment<'data>>,
+    /// The PT_NOTE header that PVH loaders look for.
+    note: ProgramHeader,
+    table_address: u64,
+    table: ImageTable,
+}
+
+impl<'data> Kernel<'data> {
+    fn parse(file: &'data [u8]) -> Result<Self, ImageError> {
+        let header = Header::parse(file).map_err(|_| ImageError::Kernel("it is no ELF file"))?;
+        let headers = segments::program_headers(header, file)?;
+        let segments = segments::load_segments(headers, file)?;
+        let note = segments::find(headers, elf::PT_NOTE)
+            .ok_or(ImageError::Kernel("its PVH note is missing"))?;
+        let table_address = symbol_address(header, file, ImageTable::SYMBOL)
+            .ok_or(ImageError::Kernel("its image table is missing"))?;
+        let table = segments
+            .iter()
+            .find_map(|segment| table_at(segment, table_address))
+            .ok_or(ImageError::Kernel("its image table is damaged"))?;
+        Ok(Self {
+            header: *header,
+            segments,
+            note: *note,
+            table_address,
+            table,
+        })
+    }
+}
+
+fn symbol_address(header: &Header, file: &[u8], name: &str) -> Option<u64> {
+    let sections = header.sections(LittleEndian, file).ok()?;
+    let symbols = sections.symbols(LittleEndian, file, elf::SHT_SYMTAB).ok()?;
+    let is_wanted = |symbol: &&elf::Sym64<LittleEndian>| {
+        symbol.name(LittleEndian, symbols.strings()) == Ok(name.as_bytes())
+    };
+    symbols
+        .iter()
+        .find(is_wanted)
+        .map(|symbol| symbol.st_value(LittleEndian))
+}
+
+/// The table, if `segment` holds it at `address`.
+fn table_at(segment: &Segment, address: u64) -> Option<ImageTable> {
+    let offset = usize::try_from(address.checked_sub(segment.address)?).ok()?;
+    ImageTable::from_bytes(segment.bytes.get(offset..)?.first_chunk()?)
+}

@@ -1,0 +1,226 @@
+//! `bake`: a program, the components that it needs and a folder of files become one bootable
+//! image.
+//!
+//! Linking is choosing: the linker script names the components, and nothing else of the kernel
+//! library gets into the image. The program is not linked but carried along as load segments of
+//! its own.
+
+mod calls;
+mod image;
+mod layout;
+mod library;
+mod link;
+mod program;
+mod root;
+mod script;
+mod segments;
+mod select;
+mod writer;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufWriter};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use protocol::CommandLine;
+use tempfile::TempDir;
+use thiserror::Error;
+
+use self::calls::{Calls, Reason};
+use crate::Outcome;
+use crate::variable::Variable;
+
+/// What an image is made of, as the command line says.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Recipe {
+    /// Folder that becomes the image's root, read-only
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
+    /// Component to take in any case
+    #[arg(long, value_name = "NAME")]
+    pub with: Vec<String>,
+    /// Component to leave out in any case
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// System calls to take: all, or those that the program can make
+    #[arg(long, value_enum, default_value_t)]
+    pub calls: CallChoice,
+    /// Kernel library to link instead of the one inside this tool
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    /// Where to write the linked kernel with its symbols, for a debugger
+    #[arg(long, value_name = "FILE")]
+    pub symbols: Option<PathBuf>,
+}
+
+/// Which system calls an image has.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CallChoice {
+    /// Those that the program can make, as far as its code tells
+    #[default]
+    Auto,
+    /// All that there are
+    All,
+}
+
+/// The command line of `bake`.
+#[derive(Args, Debug)]
+pub struct BakeArguments {
+    /// Static program, as `anykernel cc` makes
+    program: PathBuf,
+    /// Image to write
+    #[arg(short, long, value_name = "IMAGE")]
+    output: PathBuf,
+    #[command(flatten)]
+    recipe: Recipe,
+    /// Default variable of the program's environment (KEY alone takes the value it has here)
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    env: Vec<Variable>,
+    /// Default arguments of the program
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Why there is no image.
+#[derive(Debug, Error)]
+pub enum BakeError {
+    /// The program is not fit for an image.
+    #[error(transparent)]
+    Program(#[from] program::ProgramError),
+    /// The choice of components makes no sense.
+    #[error(transparent)]
+    Select(#[from] select::SelectError),
+    /// There is no kernel library.
+    #[error(transparent)]
+    Library(#[from] library::LibraryError),
+    /// The kernel could not be linked.
+    #[error(transparent)]
+    Link(#[from] link::LinkError),
+    /// The image could not be put together.
+    #[error("{}: {error}", program.display())]
+    Image {
+        /// The program that it is for.
+        program: PathBuf,
+        /// Why not.
+        error: image::ImageError,
+    },
+    /// A file could not be written.
+    #[error("{}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The `bake` command.
+pub fn command(arguments: &BakeArguments) -> Outcome {
+    let words = default_words(&arguments.program, &arguments.arguments, &arguments.env);
+    let calls = bake(
+        &arguments.program,
+        &arguments.recipe,
+        words,
+        &arguments.output,
+    )?;
+    if let Some(reason) = calls.unwanted_reason() {
+        let program = arguments.program.display();
+        eprintln!("anykernel: {program}: the image has every system call: {reason}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The words that an image for `program` has by itself: its name, `arguments`, `environment`.
+pub fn default_words(
+    program: &Path,
+    arguments: &[OsString],
+    environment: &[Variable],
+) -> CommandLine {
+    let mut words = CommandLine::new();
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    words.argument(name.as_bytes());
+    for argument in arguments {
+        words.argument(argument.as_bytes());
+    }
+    for variable in environment {
+        words.environment(variable.key(), variable.value());
+    }
+    words
+}
+
+/// Makes an image of `program` at `output`, which appears whole or not at all; returns the system
+/// calls that it was made for.
+pub fn bake(
+    program: &Path,
+    recipe: &Recipe,
+    mut words: CommandLine,
+    output: &Path,
+) -> Result<Calls, BakeError> {
+    let file = program::read(program)?;
+    let parsed = program::parse(program, &file)?;
+    let calls = match recipe.calls {
+        CallChoice::Auto => Calls::of(&parsed, &file),
+        CallChoice::All => Calls::All {
+            reason: Reason::Asked,
+        },
+    };
+    let components = select::components(&select::Wishes {
+        with: &recipe.with,
+        without: &recipe.without,
+        has_root: recipe.root.is_some(),
+        calls: &calls,
+    })?;
+    words.components(&components);
+    let library = library::file(recipe.library.as_deref())?;
+    let workshop = TempDir::new().map_err(|source| write_error(&std::env::temp_dir(), source))?;
+    let kernel = link::kernel(
+        &script::linker_script(&components, &calls.implemented()),
+        &library,
+        workshop.path(),
+    )?;
+    if let Some(symbols) = &recipe.symbols {
+        fs::write(symbols, &kernel).map_err(|source| write_error(symbols, source))?;
+    }
+    let root = recipe.root.as_deref();
+    let contents = image::Contents {
+        kernel: &kernel,
+        program: &parsed,
+        root,
+        words: words.as_str(),
+    };
+    write_whole(output, |file| {
+        image::write(&contents, file).map_err(|error| BakeError::Image {
+            program: program.to_owned(),
+            error,
+        })
+    })?;
+    Ok(calls)
+}
+
+/// Has `fill` write a file beside `path`, then gives it that name.
+fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(BufWriter<&fs::File>) -> Result<(), BakeError>,
+) -> Result<(), BakeError> {
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|source| write_error(path, source))?;
+    fill(BufWriter::new(file.as_file()))?;
+    file.persist(path)
+        .map_err(|error| write_error(path, error.error))?;
+    Ok(())
+}
+
+fn write_error(path: &Path, source: io::Error) -> BakeError {
+    BakeError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading an image that `bake` made.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use object::read::ReadCache;
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
+use object::{LittleEndian, ReadRef, elf};
+use protocol::{ImageTable, Settings};
+
+/// Header of a 64-bit little-endian ELF file.
+type Header = elf::FileHeader64<LittleEndian>;
+/// Program header of such a file.
+type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
+
+/// The table's alignment; it follows the PVH note.
+const TABLE_ALIGNMENT: u64 = 8;
+
+/// What an image says about itself.
+#[derive(Debug)]
+pub struct ImageFile {
+    /// The table that `bake` filled in.
+    pub table: ImageTable,
+    /// The first address behind everything that is loaded.
+    pub memory_end: u64,
+    /// The numbers of the system calls in it.
+    pub calls: Vec<u32>,
+    words: String,
+}
+
+impl ImageFile {
+    /// Reads the file at `path`; `None` when it is something else than an image.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Ok(Self::parse(&ReadCache::new(file)))
+    }
+
+    /// The image's default words.
+    pub fn settings(&self) -> Settings<'_> {
+        Settings::new(&self.words, "")
+    }
+
+    fn parse<'data>(file: impl ReadRef<'data>) -> Option<Self> {
+        let header = Header::parse(file).ok()?;
+        let headers = header.program_headers(LittleEndian, file).ok()?;
+        let note = headers
+            .iter()
+            .find(|header| header.p_type(LittleEndian) == elf::PT_NOTE)?;
+        let note_end = note
+            .p_vaddr(LittleEndian)
+            .checked_add(note.p_memsz(LittleEndian))?;
+        let table_start = note_end.checked_next_multiple_of(TABLE_ALIGNMENT)?;
+        let table = memory(headers, file, table_start, ImageTable::LENGTH as u64)?;
+        let table = ImageTable::from_bytes(table.try_into().ok()?)?;
+        let words = match table.words_length {
+            0 => &[],
+            length => memory(headers, file, table.words_start, length)?,
+        };
+        let calls = calls(headers, file, table_start, &table)?;
+        let ends = headers.iter().map(|header| {
+            header
+                .p_vaddr(LittleEndian)
+                .saturating_add(header.p_memsz(LittleEndian))
+        });
+        let memory_end = ends.max().unwrap_or(0);
+        Some(Self {
+            table,
+            memory_end,
+            calls,
+            words: String::from_utf8(words.to_vec()).ok()?,
+        })
+    }
+}
+
+/// The numbers in the pairs behind the table at `table_start` and its init functions.
+fn calls<'data>(
+    headers: &[ProgramHeader],
+    file: impl ReadRef<'data>,
+    table_start: u64,
+    table: &ImageTable,
+) -> Option<Vec<u32>> {
+    const PAIR: u64 = 16;
+    let inits_length = table.init_count.checked_mul(8)?;
+    let start = (table_start + ImageTable::LENGTH as u64).checked_add(inits_length)?;
+    let pairs = match table.call_count {
+        0 => &[],
+        count => memory(headers, file, start, count.checked_mul(PAIR)?)?,
+    };
+    let number = |pair: &[u8; PAIR as usize]| {
+        let (number, _) = pair.split_first_chunk()?;
+        u32::try_from(u64::from_le_bytes(*number)).ok()
+    };
+    pairs.as_chunks().0.iter().map(number).collect()
+}
+
+/// The `length` bytes that will be at `address`.
+fn memory<'data>(
+    headers: &[ProgramHeader],
+    file: impl ReadRef<'data>,
+    address: u64,
+    length: u64,
+) -> Option<&'data [u8]> {
+    headers
+        .iter()
+        .filter(|header| header.p_type(LittleEndian) == elf::PT_LOAD)
+        .find_map(|header| {
+            header
+                .data_range(LittleEndian, file, address, length)
+                .ok()?
+        })
+}

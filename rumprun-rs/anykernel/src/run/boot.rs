@@ -1,0 +1,127 @@
+//! From a machine's description to our exit status.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::control::Control;
+use super::output::Copier;
+use super::process::Process;
+use super::qemu::{self, Machine};
+use super::session::{End, Session};
+use super::signals::Signals;
+
+/// The shell's status for a program that Ctrl-C ended: 128 and the number of the signal.
+const INTERRUPTED: u8 = 128 + 2;
+/// The same for a program that wrote where nobody reads (SIGPIPE).
+const READER_GONE: u8 = 128 + 13;
+
+/// What was started did not run to an end of its own.
+#[derive(Debug, Error)]
+pub enum BootError {
+    /// There is no such QEMU.
+    #[error("{}: {source} (--qemu names QEMU for x86-64)", program.display())]
+    QemuDoesNotStart {
+        /// What was started.
+        program: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// QEMU does not take its orders; this is what it says.
+    #[error("the machine did not run: {0}")]
+    QemuRefused(String),
+    /// The machine was reset or halted from inside.
+    #[error("the machine ended without an exit status: its kernel failed")]
+    NoStatus,
+    /// We could not do our part.
+    #[error("serving the machine: {0}")]
+    Service(#[from] io::Error),
+}
+
+/// Runs `machine` to its end, if need be on the next best accelerator, and returns our status.
+pub fn boot(program: &Path, mut machine: Machine, verbose: bool) -> Result<u8, BootError> {
+    let mut signals = Signals::catch()?;
+    loop {
+        let (end, messages) = attempt(program, &machine, verbose, &mut signals)?;
+        match end {
+            End::Status(status) => return Ok(status),
+            End::Interrupted => return Ok(INTERRUPTED),
+            End::ReaderGone => return Ok(READER_GONE),
+            End::Stopped => match machine.accelerator.after_failure(&messages) {
+                Some(accelerator) => machine.accelerator = accelerator,
+                None => return Err(stopped(&messages)),
+            },
+        }
+    }
+}
+
+/// Runs `machine` once. Returns how it ended and what QEMU said; the guest's output has been
+/// copied to its end by then.
+fn attempt(
+    program: &Path,
+    machine: &Machine,
+    verbose: bool,
+    signals: &mut Signals,
+) -> Result<(End, String), BootError> {
+    let mut process = Process::start(program, machine, verbose).map_err(|source| {
+        BootError::QemuDoesNotStart {
+            program: program.to_owned(),
+            source,
+        }
+    })?;
+    let (reader_gone, gone) = io::pipe()?;
+    let output = Copier::start(process.output, duplicate(io::stdout())?, gone.try_clone()?);
+    let error = Copier::start(process.error, duplicate(io::stderr())?, gone.try_clone()?);
+    let session = Session {
+        status: &mut process.status,
+        control: Control::new(process.control)?,
+        input: &mut duplicate(io::stdin())?,
+        signals: &mut *signals,
+        reader_gone: &reader_gone,
+        interrupts: 0,
+    };
+    let end = session.run()?;
+    if end != End::Stopped {
+        signals.release();
+        process.qemu.kill()?;
+    }
+    let messages = process.qemu.wait()?;
+    output.finish();
+    error.finish();
+    Ok((end, messages))
+}
+
+/// The same stream, without a buffer of ours.
+fn duplicate(stream: impl AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
+/// What to tell about a machine that gave no status: QEMU's reason, or that it gave none.
+fn stopped(messages: &str) -> BootError {
+    let prefix = format!("{}: ", qemu::PROGRAM);
+    let mut lines = messages
+        .lines()
+        .map(|line| line.strip_prefix(&prefix).unwrap_or(line));
+    match lines.rfind(|line| !line.trim().is_empty()) {
+        Some(line) => BootError::QemuRefused(line.to_owned()),
+        None => BootError::NoStatus,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_thing_that_qemu_says_is_the_reason() {
+        let said = "qemu-system-x86_64: warning: x\nqemu-system-x86_64: no memory\n\n";
+        assert_eq!(
+            stopped(said).to_string(),
+            "the machine did not run: no memory"
+        );
+        assert!(matches!(stopped(" \n"), BootError::NoStatus));
+    }
+}

@@ -1,0 +1,234 @@
+//! The one QEMU command line.
+//!
+//! - `microvm` with `acpi=on`: one machine for our images and for an ordinary Linux kernel, which
+//!   finds its devices in the ACPI tables. QEMU then does not write `virtio_mmio.device=` words
+//!   itself, so `run` does, and only for transports that have a device.
+//! - `pit=on`: a clock of known frequency to fit the time stamp counter to. `pic=off`: interrupts
+//!   come through the I/O APICs alone. `rtc=on`: the calendar.
+//! - `virtio-mmio.force-legacy=false`: virtio 1, and nothing older.
+//! - `-nodefaults -no-user-config`: nothing that this file does not name.
+//! - `-no-reboot`: a reset, which is how a lost kernel ends, ends the machine.
+//! - Three `isa-debugcon` ports carry standard output, standard error and the exit status, and
+//!   the serial port standard input and requests (crate `protocol`). Their other ends are handed
+//!   down as open descriptors: the first three are pipes, which take what a slow reader has not
+//!   read yet, and never lose a byte.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::Path;
+
+use protocol::{MmioDevice, ports};
+
+use super::accelerator::Accelerator;
+use super::forward::{Forward, Transport};
+use super::memory::MemorySize;
+use super::network::{Backend, Network, first_address};
+
+/// The name under which distributions install it.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Where the transport sits that the network device is pinned to: the last of 24, each of
+/// 512 bytes, with the inputs of the second I/O APIC in order (QEMU, hw/i386/microvm.c). QEMU
+/// itself fills them from the last; and the first one's interrupt would come in at another input,
+/// as QEMU takes it for the timer's (hw/intc/ioapic.c).
+pub const NETWORK_TRANSPORT: MmioDevice = MmioDevice {
+    size: 512,
+    address: 0xfeb0_2e00,
+    interrupt: 47,
+};
+
+/// A machine to start.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    /// The image.
+    pub image: &'a Path,
+    /// The kernel command line.
+    pub words: &'a str,
+    /// Its memory.
+    pub memory: MemorySize,
+    /// What executes it.
+    pub accelerator: Accelerator,
+    /// Its network.
+    pub network: Option<&'a Network>,
+}
+
+/// QEMU's ends of the channels, as it inherits them.
+#[derive(Clone, Copy, Debug)]
+pub struct Channels {
+    /// Pipe of standard output.
+    pub output: RawFd,
+    /// Pipe of standard error.
+    pub error: RawFd,
+    /// Pipe of the exit status.
+    pub status: RawFd,
+    /// Socket of the serial port.
+    pub control: RawFd,
+}
+
+impl Machine<'_> {
+    /// QEMU's arguments.
+    pub fn arguments(&self, channels: Channels) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        let mut add = |option: &str, value: OsString| arguments.extend([option.into(), value]);
+        add("-M", "microvm,acpi=on,pit=on,pic=off,rtc=on".into());
+        add("-cpu", self.processor().into());
+        add("-accel", self.accelerator.name().into());
+        add("-m", format!("{}B", self.memory.bytes()).into());
+        add("-display", "none".into());
+        add("-global", "virtio-mmio.force-legacy=false".into());
+        add("-kernel", self.image.into());
+        add("-append", self.words.into());
+        let pipes = [
+            (channels.output, ports::STANDARD_OUTPUT),
+            (channels.error, ports::STANDARD_ERROR),
+            (channels.status, ports::EXIT_STATUS),
+        ];
+        for (set, (descriptor, port)) in pipes.into_iter().enumerate() {
+            add("-add-fd", format!("fd={descriptor},set={set}").into());
+            add(
+                "-chardev",
+                format!("file,id=port{set},path=/dev/fdset/{set},append=on").into(),
+            );
+            add(
+                "-device",
+                format!("isa-debugcon,iobase={port:#x},chardev=port{set}").into(),
+            );
+        }
+        add(
+            "-chardev",
+            format!("socket,id=control,fd={}", channels.control).into(),
+        );
+        add("-serial", "chardev:control".into());
+        if let Some(network) = self.network {
+            add("-netdev", network.option().into());
+            add("-device", network.device().into());
+        }
+        arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(OsString::from));
+        arguments
+    }
+
+    fn processor(&self) -> &'static str {
+        match self.accelerator {
+            Accelerator::Kvm => "host",
+            Accelerator::KvmWithoutCapabilities => "host,-arch-capabilities",
+            Accelerator::Tcg => "max",
+        }
+    }
+}
+
+impl Accelerator {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kvm | Self::KvmWithoutCapabilities => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+impl Network {
+    /// The value of `-netdev`.
+    fn option(&self) -> String {
+        match &self.backend {
+            Backend::Tap(name) => {
+                let name = name.replace(',', ",,");
+                format!("tap,id=net0,ifname={name},script=no,downscript=no")
+            }
+            Backend::Unix(path) => {
+                let path = path.replace(',', ",,");
+                format!("stream,id=net0,server=off,addr.type=unix,addr.path={path}")
+            }
+            Backend::User | Backend::None => self.user_option(),
+        }
+    }
+
+    /// The value of `-device`.
+    fn device(&self) -> String {
+        let mut device = "virtio-net-device,netdev=net0,bus=virtio-mmio-bus.23".to_owned();
+        if let Some(mac) = self.mac {
+            device += &format!(",mac={mac}");
+        }
+        device
+    }
+
+    /// The user network, laid around the guest's address.
+    fn user_option(&self) -> String {
+        let (network, length) = (first_address(self.address), self.address.prefix_length);
+        let mut option = format!("user,id=net0,ipv6=off,net={network}/{length}");
+        if let Some(gateway) = self.gateway {
+            option += &format!(",host={gateway}");
+        }
+        for Forward {
+            transport,
+            host_address,
+            host_port,
+            guest_port,
+        } in &self.forwards
+        {
+            let transport = match transport {
+                Transport::Tcp => "tcp",
+                Transport::Udp => "udp",
+            };
+            let guest = self.address.address;
+            option +=
+                &format!(",hostfwd={transport}:{host_address}:{host_port}-{guest}:{guest_port}");
+        }
+        option
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::network::NetworkOptions;
+
+    #[test]
+    fn forwards_lead_to_the_guests_address() {
+        let forwards = &[
+            "8080:80".parse().unwrap(),
+            "127.0.0.1:53:53/udp".parse().unwrap(),
+        ][..];
+        let options = NetworkOptions {
+            backend: None,
+            forwards,
+            address: None,
+            gateway: None,
+            mac: None,
+        };
+        let network = Network::plan(&options, true).unwrap().unwrap();
+        assert_eq!(
+            network.option(),
+            "user,id=net0,ipv6=off,net=10.0.2.0/24,host=10.0.2.2,\
+             hostfwd=tcp:0.0.0.0:8080-10.0.2.15:80,hostfwd=udp:127.0.0.1:53-10.0.2.15:53"
+        );
+    }
+
+    #[test]
+    fn the_machine_runs_on_what_was_chosen() {
+        let machine = |accelerator| Machine {
+            image: Path::new("image"),
+            words: "",
+            memory: "1.5M".parse().unwrap(),
+            accelerator,
+            network: None,
+        };
+        let channels = Channels {
+            output: 3,
+            error: 4,
+            status: 5,
+            control: 6,
+        };
+        let has = |accelerator, option: [&str; 2]| {
+            machine(accelerator)
+                .arguments(channels)
+                .windows(2)
+                .any(|pair| pair == option)
+        };
+        assert!(has(Accelerator::Tcg, ["-cpu", "max"]));
+        assert!(has(Accelerator::Kvm, ["-accel", "kvm"]));
+        assert!(has(
+            Accelerator::KvmWithoutCapabilities,
+            ["-cpu", "host,-arch-capabilities"]
+        ));
+        assert!(has(Accelerator::Tcg, ["-m", "1572864B"]));
+    }
+}

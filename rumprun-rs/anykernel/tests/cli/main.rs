@@ -1,0 +1,13 @@
+//! The tool from outside, as its users meet it.
+
+mod bake;
+#[cfg(embedded_library)]
+mod boot;
+mod calls;
+mod cc;
+mod guest;
+mod inspect;
+mod run;
+#[cfg(embedded_library)]
+mod tap;
+mod workshop;

@@ -1,0 +1,333 @@
+//! The one place that names both the components and the machine.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use fs::{RamFs, SyntheticFs, TarFs, Vfs};
+use hypercall::{Host, ProgramHost, Registers};
+use linux_abi::{CallTable, Exception, Handler, Program, ProgramImage, TABLE_LENGTH};
+use net::{Config, Network, Stack};
+use platform_kvm::{KernelHeap, KvmHost, KvmProgramHost, Machine, ProgramKernel, StartError};
+use posix::Kernel;
+use protocol::{MmioDevice, Settings};
+use virtio::{DeviceType, ProbeError, Transport, VirtioError, VirtioNet, VirtioNetOptions};
+
+use crate::loaded_program::LoadedProgram;
+use crate::table::{Image, ImageError, LinkedCall};
+
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap;
+
+/// A program on this machine.
+pub(crate) type ImageProgram = Program<KvmHost, KvmProgramHost>;
+/// What does one of its system calls.
+pub(crate) type ImageHandler = Handler<KvmHost, KvmProgramHost>;
+
+/// What the chosen components build on and add to, one after the other.
+pub struct Wiring {
+    pub(crate) host: KvmHost,
+    pub(crate) program_host: KvmProgramHost,
+    pub(crate) settings: Settings<'static>,
+    root_archive: &'static [u8],
+    files: Vfs,
+    network: Option<Box<dyn Network>>,
+}
+
+/// Why an image does not come up.
+enum Failure {
+    Image(ImageError),
+    Machine(StartError),
+    Kernel,
+    Program(linux_abi::StartError),
+}
+
+/// The boot code calls it on the kernel stack, in long mode, interrupts off.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_main(start_info: u64) -> ! {
+    match boot(start_info) {
+        Ok((kernel, registers)) => platform_kvm::run_program(Box::leak(kernel), &registers),
+        Err(failure) => {
+            platform_kvm::emergency_write(b"anykernel: ");
+            platform_kvm::emergency_write(failure.message().as_bytes());
+            platform_kvm::emergency_write(b"\n");
+            platform_kvm::emergency_exit(FAILURE_STATUS)
+        }
+    }
+}
+
+/// What a shell reports of a command that cannot be run.
+const FAILURE_STATUS: u8 = 126;
+
+fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
+    let image = Image::find().map_err(Failure::Image)?;
+    // SAFETY: the boot code passes what the loader passed, once; the parts are all that `bake` put
+    // beside the kernel.
+    let machine = unsafe { platform_kvm::start(start_info, image.parts(), image.words) };
+    let Machine {
+        host,
+        program_host,
+        settings,
+    } = machine.map_err(Failure::Machine)?;
+
+    let mut wiring = Wiring {
+        host,
+        program_host,
+        settings,
+        root_archive: image.root,
+        files: Vfs::new(Box::new(SyntheticFs::new(core::time::Duration::ZERO))),
+        network: None,
+    };
+    for init in image.inits {
+        init(&mut wiring);
+    }
+
+    let Wiring {
+        host,
+        program_host,
+        settings,
+        files,
+        network,
+        ..
+    } = wiring;
+    let kernel = Kernel::new(host, files, network).map_err(|_| Failure::Kernel)?;
+    let decoded = |words: &mut dyn Iterator<Item = &'static str>| -> Vec<Vec<u8>> {
+        words.map(|word| protocol::decode(word).collect()).collect()
+    };
+    let arguments = decoded(&mut settings.arguments());
+    let environment = decoded(&mut settings.environment());
+    let (program, registers) = Program::new(
+        kernel,
+        program_host,
+        call_table(image.calls),
+        program_image(&image.program),
+        &slices(&arguments),
+        &slices(&environment),
+    )
+    .map_err(Failure::Program)?;
+    Ok((Box::new(ProgramEntries(program)), registers))
+}
+
+/// The calls that were linked, by number.
+fn call_table(linked: &[LinkedCall]) -> Box<CallTable<KvmHost, KvmProgramHost>> {
+    let mut table = Box::new([None; TABLE_LENGTH]);
+    for call in linked {
+        if let Some(place) = table.get_mut(call.number as usize) {
+            *place = Some(call.handler);
+        }
+    }
+    table
+}
+
+fn program_image(program: &LoadedProgram) -> ProgramImage {
+    ProgramImage {
+        entry: program.entry,
+        program_headers: program.program_headers,
+        program_header_count: program.program_header_count,
+        program_header_size: program.program_header_size,
+    }
+}
+
+fn slices(owned: &[Vec<u8>]) -> Vec<&[u8]> {
+    owned.iter().map(Vec::as_slice).collect()
+}
+
+/// Puts the root folder at `/`.
+#[unsafe(no_mangle)]
+extern "C" fn init_tarfs(wiring: &mut Wiring) {
+    match TarFs::new(wiring.root_archive) {
+        Ok(root) => wiring.files = Vfs::new(Box::new(root)),
+        Err(_) => platform_kvm::emergency_write(b"anykernel: the root folder is damaged\n"),
+    }
+}
+
+/// Puts an empty writable directory at `/tmp`, which may take half of the memory that is free.
+#[unsafe(no_mangle)]
+extern "C" fn init_ramfs(wiring: &mut Wiring) {
+    let (_, free) = wiring.program_host.memory();
+    let files = RamFs::new(free / 2, wiring.host.wall_clock());
+    wiring.mount(b"/tmp", Box::new(files));
+}
+
+/// Puts the devices at `/dev`.
+#[unsafe(no_mangle)]
+extern "C" fn init_devfs(wiring: &mut Wiring) {
+    let now = wiring.host.wall_clock();
+    wiring.mount(b"/dev", Box::new(fs::devices(now)));
+}
+
+/// Supplies the files that programs look up, where the root folder has none.
+#[unsafe(no_mangle)]
+extern "C" fn init_procfs(wiring: &mut Wiring) {
+    const DEFAULTS: [(&[u8], &[u8]); 7] = [
+        (b"/etc/passwd", b"root:x:0:0:root:/:/bin/sh\n"),
+        (b"/etc/group", b"root:x:0:\n"),
+        (b"/etc/hosts", b"127.0.0.1 localhost\n"),
+        (b"/etc/resolv.conf", b"nameserver 10.0.2.3\n"),
+        (b"/proc/sys/net/core/somaxconn", b"4096\n"),
+        (b"/proc/sys/vm/overcommit_memory", b"0\n"),
+        (
+            b"/sys/kernel/mm/transparent_hugepage/enabled",
+            b"always madvise [never]\n",
+        ),
+    ];
+    let now = wiring.host.wall_clock();
+    for (path, content) in DEFAULTS {
+        // A name that is there already, or that cannot be, is the root folder's choice.
+        let _ = wiring.files.supply(path, content, now);
+    }
+}
+
+/// Starts TCP/IP on the first virtio network device, at the address that the command line gives.
+/// A machine without either has no network.
+#[unsafe(no_mangle)]
+extern "C" fn init_net(wiring: &mut Wiring) {
+    let Some(address) = wiring.settings.address() else {
+        return;
+    };
+    let Some(device) = wiring.untaken_network_device() else {
+        return;
+    };
+    let mut seed = [0; 8];
+    // Without entropy the clock is all there is to tell one boot from another.
+    if wiring.host.fill_entropy(&mut seed).is_err() {
+        seed = wiring.host.wall_clock().as_nanos().to_le_bytes()[..8]
+            .try_into()
+            .unwrap_or(seed);
+    }
+    let mut config = Config::new(
+        address.address,
+        address.prefix_length,
+        u64::from_le_bytes(seed),
+    );
+    config.gateway = wiring.settings.gateway();
+    let (_, free) = wiring.program_host.memory();
+    config.buffer_memory = (free / 4) as usize;
+    let now = wiring.host.monotonic();
+    wiring.network = Some(Box::new(Stack::new(config, Box::new(device), now)));
+}
+
+/// The driver of the network device at `place`, if there is one. Says on standard error why a
+/// device cannot be used. Each place is asked for once.
+fn open_network_device(place: MmioDevice) -> Option<VirtioNet<virtio::MmioDevice>> {
+    // SAFETY: the command line says that a device is there; each is asked for once.
+    let Some((window, interrupt)) = (unsafe { platform_kvm::open_device(place) }) else {
+        return unused("its registers cannot be reached");
+    };
+    let device = match virtio::probe(window) {
+        Ok(device) => device?,
+        Err(error) => return unused(probe_message(error)),
+    };
+    if device.device_type() != DeviceType::Network {
+        return None;
+    }
+    let options = VirtioNetOptions::default();
+    let length = VirtioNet::<virtio::MmioDevice>::dma_length(&options);
+    let Some(memory) = platform_kvm::dma_region(length) else {
+        return unused(driver_message(VirtioError::MemoryTooSmall));
+    };
+    match VirtioNet::new(device, memory, interrupt, &options) {
+        Ok(driver) => Some(driver),
+        Err(error) => unused(driver_message(error)),
+    }
+}
+
+/// Says why a device is not used.
+fn unused<T>(reason: &'static str) -> Option<T> {
+    platform_kvm::emergency_write(b"anykernel: a device is not used: ");
+    platform_kvm::emergency_write(reason.as_bytes());
+    platform_kvm::emergency_write(b"\n");
+    None
+}
+
+/// Why what is at a place cannot be taken for a device.
+const fn probe_message(error: ProbeError) -> &'static str {
+    match error {
+        ProbeError::NotVirtio => "no virtio registers are there",
+        ProbeError::Legacy => "it offers only the legacy virtio interface",
+        ProbeError::UnknownVersion(_) => "its version of virtio is unknown",
+        ProbeError::UnknownClass(_) => "its class is unknown",
+    }
+}
+
+/// Why a network device cannot be driven.
+const fn driver_message(error: VirtioError) -> &'static str {
+    match error {
+        VirtioError::WrongClass => "it is of another class",
+        VirtioError::ResetTimeout => "it does not finish its reset",
+        VirtioError::FeatureMissing => "it lacks a feature that is needed",
+        VirtioError::FeaturesRefused => "it refused the features it had offered",
+        VirtioError::QueueMissing => "it lacks a queue",
+        VirtioError::QueueSize(_) => "it gives an impossible size of a queue",
+        VirtioError::Configuration => "its configuration cannot be read",
+        VirtioError::ConfigurationInvalid => "its configuration is invalid",
+        VirtioError::MemoryTooSmall => "too little memory for its buffers",
+    }
+}
+
+impl Wiring {
+    /// The first network device, unless TCP/IP has it.
+    pub(crate) fn untaken_network_device(&self) -> Option<VirtioNet<virtio::MmioDevice>> {
+        if self.network.is_some() {
+            return None;
+        }
+        self.settings.devices().find_map(open_network_device)
+    }
+
+    fn mount(&mut self, path: &[u8], files: Box<dyn fs::FileSystem>) {
+        if self.files.mount(path, files).is_err() {
+            platform_kvm::emergency_write(b"anykernel: cannot mount ");
+            platform_kvm::emergency_write(path);
+            platform_kvm::emergency_write(b"\n");
+        }
+    }
+}
+
+/// The program's ways into the kernel, as the machine calls them.
+struct ProgramEntries(ImageProgram);
+
+impl ProgramKernel for ProgramEntries {
+    fn system_call(&mut self, registers: &mut Registers) {
+        self.0.system_call(registers);
+    }
+
+    fn interrupted(&mut self, registers: &mut Registers) {
+        self.0.interrupted(registers);
+    }
+
+    fn faulted(&mut self, registers: &mut Registers, vector: u8, error_code: u64, address: u64) {
+        self.0.faulted(
+            registers,
+            Exception {
+                vector,
+                error_code,
+                address,
+            },
+        );
+    }
+}
+
+impl Failure {
+    fn message(&self) -> &'static str {
+        match self {
+            Self::Image(ImageError::NoTable) => "this kernel was not linked by bake",
+            Self::Image(ImageError::BadProgram) => {
+                "the program is not in memory: the machine has too little of it"
+            }
+            Self::Machine(StartError::NoStartInfo) => "the loader does not follow the PVH protocol",
+            Self::Machine(StartError::TooLittleMemory) => {
+                "too little memory for this image: give the machine more (-m)"
+            }
+            Self::Kernel => "out of memory for the kernel: give the machine more (-m)",
+            Self::Program(linux_abi::StartError::BadImage) => "the program headers make no sense",
+            Self::Program(linux_abi::StartError::TooLong) => {
+                "the arguments and the environment are too long"
+            }
+            Self::Program(linux_abi::StartError::OutOfMemory) => {
+                "out of memory for the program's stack: give the machine more (-m)"
+            }
+            Self::Program(linux_abi::StartError::NoEntropy) => {
+                "the processor has no random numbers (RDRAND) for the program's start"
+            }
+        }
+    }
+}
