@@ -1,0 +1,9 @@
+//! A kernel of ours in an ordinary Linux process, without root for anything but the TAP device.
+//!
+//! [`Setup::start`] puts the components together over the process as their home: the result is a
+//! [`posix::Kernel`], whose methods are POSIX's functions. `examples/serve` is a web server on it.
+#![forbid(unsafe_code)]
+
+mod wiring;
+
+pub use wiring::{Address, AddressError, ProcessKernel, Setup, StartError};

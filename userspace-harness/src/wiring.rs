@@ -1,0 +1,207 @@
+//! Puts components and platform together: the one place of this crate that names both.
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::num::ParseIntError;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use fs::{FsError, RamFs, TarFs, Vfs};
+use hypercall::{EntropyUnavailable, Host};
+use net::{Config, Network, Stack};
+use platform_linux::{LinuxHost, Tap, TapOptions};
+use posix::{Errno, Kernel};
+use thiserror::Error;
+
+/// How much the files in `/tmp` may take.
+const TEMPORARY_LIMIT: u64 = 64 << 20;
+/// How much the buffers of all connections may take: thousands of busy ones. A process pays for
+/// those that are used.
+const BUFFER_MEMORY: usize = 64 << 20;
+
+/// A kernel whose home is this process.
+pub type ProcessKernel = Kernel<LinuxHost>;
+
+/// What a kernel in this process is to have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// The folder that becomes the kernel's root, as it is at the start, read-only. `/tmp` beside
+    /// it is writable, and in memory.
+    pub root: PathBuf,
+    /// The TAP interface that the network is reached by, made if there is none.
+    pub tap: String,
+    /// The kernel's own address.
+    pub address: Address,
+    /// Who carries packets for other networks.
+    pub gateway: Option<Ipv4Addr>,
+    /// Whether SIGINT and SIGTERM of the process become signals inside.
+    pub take_signals: bool,
+}
+
+impl Setup {
+    /// Starts the kernel. Its first three descriptors are the process's standard streams.
+    pub fn start(&self) -> Result<ProcessKernel, StartError> {
+        let mut host = LinuxHost::new().map_err(StartError::Host)?;
+        if self.take_signals {
+            host.take_requests().map_err(StartError::Host)?;
+        }
+        let vfs = self.files(host.wall_clock())?;
+        let stack = self.network(&mut host)?;
+        Ok(Kernel::new(host, vfs, Some(stack))?)
+    }
+
+    fn files(&self, now: Duration) -> Result<Vfs, StartError> {
+        let archive = archive(&self.root).map_err(|source| StartError::Root {
+            path: self.root.clone(),
+            source,
+        })?;
+        let mut vfs = Vfs::new(Box::new(TarFs::new(archive)?));
+        vfs.mount(b"/tmp", Box::new(RamFs::new(TEMPORARY_LIMIT, now)))?;
+        vfs.mount(b"/dev", Box::new(fs::devices(now)))?;
+        Ok(vfs)
+    }
+
+    fn network(&self, host: &mut LinuxHost) -> Result<Box<dyn Network>, StartError> {
+        let tap = Tap::open(&self.tap, TapOptions::default()).map_err(|source| {
+            let name = self.tap.clone();
+            StartError::Tap { name, source }
+        })?;
+        host.attach(tap.readiness());
+        let mut seed = [0; 8];
+        host.fill_entropy(&mut seed)?;
+        let Address {
+            address,
+            prefix_length,
+        } = self.address;
+        let config = Config {
+            gateway: self.gateway,
+            buffer_memory: BUFFER_MEMORY,
+            ..Config::new(address, prefix_length, u64::from_ne_bytes(seed))
+        };
+        Ok(Box::new(Stack::new(
+            config,
+            Box::new(tap),
+            host.monotonic(),
+        )))
+    }
+}
+
+/// An address and how much of it names its network: `10.0.0.2/24`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// How many leading bits name the network, 32 at most.
+    pub prefix_length: u8,
+}
+
+/// The text is no address with the length of its network's prefix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("not an address like 10.0.0.2/24")]
+pub struct AddressError;
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (address, prefix_length) = text.split_once('/').ok_or(AddressError)?;
+        let prefix_length = prefix_length
+            .parse()
+            .map_err(|_: ParseIntError| AddressError)?;
+        if prefix_length > 32 {
+            return Err(AddressError);
+        }
+        let address = address.parse().map_err(|_| AddressError)?;
+        Ok(Self {
+            address,
+            prefix_length,
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.prefix_length)
+    }
+}
+
+/// Why a kernel could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The process lacks descriptors, or another kernel has its signals.
+    #[error("the process cannot be a home: {0}")]
+    Host(io::Error),
+    /// The folder cannot be read.
+    #[error("{}: {source}", path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder's files cannot be mounted.
+    #[error("the root cannot be mounted: {0}")]
+    Mount(#[from] FsError),
+    /// The TAP interface cannot be opened.
+    #[error("the TAP interface {name} cannot be opened: {source}")]
+    Tap {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process has no random bytes.
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
+    /// The kernel itself could not be made.
+    #[error("the kernel cannot start: {0}")]
+    Kernel(#[from] Errno),
+}
+
+/// The folder as a tar archive.
+fn archive(folder: &Path) -> io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.follow_symlinks(false);
+    builder.append_dir_all(".", folder)?;
+    builder.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_they_are_written() {
+        let text = "10.0.0.2/24";
+        assert_eq!(
+            text.parse::<Address>().expect("an address").to_string(),
+            text
+        );
+        for wrong in ["10.0.0.2", "10.0.0.2/33", "10.0.0/24", "/24", "10.0.0.2/"] {
+            assert_eq!(wrong.parse::<Address>(), Err(AddressError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_folder_is_the_root() {
+        let folder = tempfile::tempdir().expect("a place for files");
+        std::fs::create_dir(folder.path().join("deep")).expect("room");
+        std::fs::write(folder.path().join("deep/file"), "content").expect("room");
+        std::os::unix::fs::symlink("deep/file", folder.path().join("link")).expect("room");
+        let setup = Setup {
+            root: folder.path().to_owned(),
+            tap: String::new(),
+            address: "10.0.0.2/24".parse().expect("an address"),
+            gateway: None,
+            take_signals: false,
+        };
+        let mut vfs = setup.files(Duration::ZERO).expect("readable");
+        let place = vfs.resolve(vfs.root(), b"/link", true).expect("followed");
+        assert_eq!(vfs.attributes(place).expect("a file").size, 7);
+        let temporary = vfs.resolve(vfs.root(), b"/tmp", true).expect("mounted");
+        assert!(vfs.is_writable(temporary).expect("a directory"));
+        assert!(!vfs.is_writable(place).expect("a file"));
+    }
+}
