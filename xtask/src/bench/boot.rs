@@ -1,0 +1,38 @@
+//! Time from the start of the machine to its first line, as a multiple of an empty image's.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::programs::Programs;
+use super::row::{Row, median};
+use crate::server::Server;
+
+/// How long a machine may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts the images in turn, `runs` times each, so that a busy moment meets all of them.
+pub fn measure(programs: &Programs, runs: usize) -> Result<Vec<Row>> {
+    let images = [&programs.empty, &programs.hello, &programs.httpd];
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..runs {
+        for (image, times) in images.into_iter().zip(&mut times) {
+            times.push(start(programs, image)?.as_secs_f64());
+        }
+    }
+    let mut medians = times.iter_mut().map(|times| median(times));
+    let mut next = || medians.next().flatten().context("nothing was measured");
+    let (empty, hello, httpd) = (next()?, next()?, next()?);
+    Ok(vec![
+        Row::new("start to hello's line", "x empty", 1.15, hello / empty),
+        Row::new("start to httpd ready", "x empty", 1.5, httpd / empty),
+    ])
+}
+
+/// The time to the first line of `image`.
+fn start(programs: &Programs, image: &Path) -> Result<Duration> {
+    let machine = Server::start(&mut programs.run(image), PATIENCE);
+    let machine = machine.with_context(|| image.display().to_string())?;
+    Ok(machine.ready_after)
+}
