@@ -10,8 +10,10 @@ mod frame_device;
 mod host;
 mod program_host;
 mod shared;
+mod wire;
 
 pub use block_device::FakeBlockDevice;
 pub use frame_device::FakeFrameDevice;
 pub use host::{FakeHost, FakeWaker};
 pub use program_host::FakeProgramHost;
+pub use wire::{FakeWire, WireFaults};

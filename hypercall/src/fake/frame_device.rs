@@ -1,92 +1,79 @@
 //! Two network devices in memory, with a wire between them.
 
-use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::FakeWaker;
-use super::shared::Shared;
+use super::{FakeWaker, FakeWire, WireFaults};
 use crate::{
-    FrameCapabilities, FrameDevice, FrameMeta, LinkState, MacAddress, Offloads, ReceivedFrame, Wake,
+    FrameCapabilities, FrameDevice, FrameMeta, LinkState, MacAddress, Offloads, ReceivedFrame,
 };
 
-/// How many frames a device can have on their way.
-const BUFFERS: usize = 64;
 /// The largest IP packet.
 const MTU: usize = 1500;
 /// The largest frame: an Ethernet header and the packet.
 const MAX_FRAME: usize = MTU + 14;
+/// What a buffer holds before it is written: whoever relies on that shall notice.
+const STALE: u8 = 0xA5;
 
 /// One end of a wire in memory: a [`FrameDevice`] without offloads, MTU 1500.
 ///
-/// Frames reach the other end when they are flushed. They stay there until received, up to 64;
-/// then the sender has no buffer left. Nothing is lost.
+/// Frames go out when they are flushed, and stay on the wire until received; when there are as
+/// many as the wire carries (256 unless said), the sender has no buffer left.
 #[derive(Debug)]
 pub struct FakeFrameDevice {
-    mac: MacAddress,
     end: usize,
-    wire: Shared<[End; 2]>,
+    wire: FakeWire,
     lent: Option<Vec<u8>>,
-    reserved: Option<Vec<u8>>,
+    /// The length of the frame that is being written in `buffer`.
+    reserved: Option<usize>,
+    buffer: Vec<u8>,
     committed: Vec<Vec<u8>>,
 }
 
-/// What one end of the wire has before it.
-#[derive(Debug, Default)]
-struct End {
-    arrived: VecDeque<Vec<u8>>,
-    waker: Option<FakeWaker>,
-    armed_for_frame: bool,
-    armed_for_buffer: bool,
-}
-
-impl End {
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake();
-        }
-    }
-}
-
 impl FakeFrameDevice {
-    /// The two ends of a new wire, with addresses 02:00:00:00:00:01 and 02:00:00:00:00:02.
+    /// The two ends of a new wire that takes no time and loses nothing, with addresses
+    /// 02:00:00:00:00:01 and 02:00:00:00:00:02.
     pub fn pair() -> (Self, Self) {
-        let wire = Shared::new([End::default(), End::default()]);
-        (Self::new(0, wire.clone()), Self::new(1, wire))
+        let (_, one, other) = FakeWire::new(WireFaults::default(), 1);
+        (one, other)
     }
 
-    fn new(end: usize, wire: Shared<[End; 2]>) -> Self {
+    pub(super) fn new(end: usize, wire: FakeWire) -> Self {
         Self {
-            mac: [2, 0, 0, 0, 0, if end == 0 { 1 } else { 2 }],
             end,
             wire,
             lent: None,
             reserved: None,
+            buffer: vec![STALE; MAX_FRAME],
             committed: Vec::new(),
         }
     }
 
+    /// The address of the device at `end`, 0 or 1.
+    pub const fn mac(end: usize) -> MacAddress {
+        [2, 0, 0, 0, 0, if end == 0 { 1 } else { 2 }]
+    }
+
     /// Has the device end waits by `waker`, as its contract says.
     pub fn set_waker(&mut self, waker: FakeWaker) {
-        self.wire.with(|ends| ends[self.end].waker = Some(waker));
+        self.wire.set_waker(self.end, waker);
     }
 
     /// How many frames have arrived and were not yet released. Unlike
     /// [`received`](FrameDevice::received) this does not arm the device.
     pub fn arrived(&self) -> usize {
-        self.wire.with(|ends| ends[self.end].arrived.len()) + usize::from(self.lent.is_some())
+        self.wire.arrived(self.end) + usize::from(self.lent.is_some())
     }
 
     /// Whether a buffer is free. Unlike [`reserve`](FrameDevice::reserve) this does not arm the
     /// device.
     pub fn has_room(&self) -> bool {
-        let on_their_way = self.wire.with(|ends| ends[1 - self.end].arrived.len());
-        on_their_way + self.committed.len() < BUFFERS
+        self.wire.has_room(self.end, self.committed.len())
     }
 
     /// Takes the oldest frame that has arrived, for tests that look at the wire.
     pub fn take_frame(&mut self) -> Option<Vec<u8>> {
-        self.lent.take().or_else(|| self.next_arrived())
+        self.lent.take().or_else(|| self.wire.take(self.end))
     }
 
     /// Sends `bytes` as one frame; `false` when no buffer is free, or the frame is too large.
@@ -99,25 +86,12 @@ impl FakeFrameDevice {
         self.flush();
         true
     }
-
-    /// Takes a frame off the wire, which frees a buffer of the sender.
-    fn next_arrived(&mut self) -> Option<Vec<u8>> {
-        self.wire.with(|ends| {
-            let frame = ends[self.end].arrived.pop_front();
-            ends[self.end].armed_for_frame = frame.is_none();
-            let sender = &mut ends[1 - self.end];
-            if frame.is_some() && core::mem::take(&mut sender.armed_for_buffer) {
-                sender.wake();
-            }
-            frame
-        })
-    }
 }
 
 impl FrameDevice for FakeFrameDevice {
     fn capabilities(&self) -> FrameCapabilities {
         FrameCapabilities {
-            mac: self.mac,
+            mac: Self::mac(self.end),
             mtu: MTU,
             max_frame: MAX_FRAME,
             offloads: Offloads::empty(),
@@ -130,7 +104,7 @@ impl FrameDevice for FakeFrameDevice {
 
     fn received(&mut self) -> Option<ReceivedFrame<'_>> {
         if self.lent.is_none() {
-            self.lent = self.next_arrived();
+            self.lent = self.wire.take(self.end);
         }
         let bytes = self.lent.as_deref_mut()?;
         Some(ReceivedFrame {
@@ -149,36 +123,28 @@ impl FrameDevice for FakeFrameDevice {
         }
         if self.reserved.is_none() {
             if !self.has_room() {
-                self.wire
-                    .with(|ends| ends[self.end].armed_for_buffer = true);
+                self.wire.arm_for_buffer(self.end);
                 return None;
             }
-            self.reserved = Some(vec![0; length]);
+            self.buffer.fill(STALE);
         }
-        let buffer = self.reserved.as_mut()?;
-        buffer.resize(length, 0);
-        Some(buffer)
+        self.reserved = Some(length);
+        Some(&mut self.buffer[..length])
     }
 
     fn commit(&mut self, length: usize, _meta: FrameMeta) {
-        if let Some(mut frame) = self.reserved.take_if(|buffer| length <= buffer.len()) {
-            frame.truncate(length);
-            self.committed.push(frame);
+        if self
+            .reserved
+            .take_if(|reserved| length <= *reserved)
+            .is_some()
+        {
+            self.committed.push(self.buffer[..length].to_vec());
         }
     }
 
     fn flush(&mut self) {
-        if self.committed.is_empty() {
-            return;
-        }
-        let committed = core::mem::take(&mut self.committed);
-        self.wire.with(|ends| {
-            let receiver = &mut ends[1 - self.end];
-            receiver.arrived.extend(committed);
-            if core::mem::take(&mut receiver.armed_for_frame) {
-                receiver.wake();
-            }
-        });
+        self.wire
+            .send(self.end, core::mem::take(&mut self.committed));
     }
 }
 
@@ -200,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_has_sixty_four_buffers() {
+    fn a_sender_has_as_many_buffers_as_the_wire_carries() {
         let (mut near, mut far) = FakeFrameDevice::pair();
-        let sent = (0..100).filter(|_| near.send_frame(b"frame")).count();
-        assert_eq!(sent, BUFFERS);
-        assert_eq!(far.arrived(), BUFFERS);
+        let sent = (0..300).filter(|_| near.send_frame(b"frame")).count();
+        assert_eq!(sent, 256);
+        assert_eq!(far.arrived(), 256);
         assert!(far.take_frame().is_some());
         assert!(near.send_frame(b"frame"));
     }

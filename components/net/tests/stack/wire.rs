@@ -1,149 +1,85 @@
-//! A wire between two frame devices, on virtual time, with faults drawn from a seed.
+//! A wire between two frame devices that can be given offloads, and whose frames are kept.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
+use hypercall::fake::{FakeFrameDevice, FakeWire};
 use hypercall::{
     FrameCapabilities, FrameDevice, FrameMeta, Instant, LinkState, MacAddress, Offloads,
     ReceivedFrame,
 };
 
+pub use hypercall::fake::WireFaults as Faults;
+
 use crate::scarce::Plenty;
 
-/// What a wire does to frames. The default does nothing and takes no time.
-#[derive(Clone, Copy, Debug)]
-pub struct Faults {
-    /// Of a hundred frames, how many are lost.
-    pub lost: u64,
-    /// Of a hundred frames, how many arrive twice.
-    pub doubled: u64,
-    /// Of a hundred frames, how many are late, so that others overtake them.
-    pub late: u64,
-    /// How long a frame takes.
-    pub delay: Duration,
-    /// How many frames are on their way at once; a device with more has no room.
-    pub capacity: usize,
-}
+/// The largest frame that goes over the wire.
+const MAX_FRAME: usize = 1514;
+/// The largest that a device takes which cuts it.
+const MAX_CUT_FRAME: usize = 65_549;
 
-impl Default for Faults {
-    fn default() -> Self {
-        Self {
-            lost: 0,
-            doubled: 0,
-            late: 0,
-            delay: Duration::ZERO,
-            capacity: 256,
-        }
-    }
-}
-
-/// One direction.
+/// What went over a wire.
 #[derive(Default)]
-struct Direction {
-    /// Frames with the time at which they arrive, in that order.
-    frames: VecDeque<(Instant, Vec<u8>)>,
-    /// Every frame that was ever sent.
-    log: Vec<Vec<u8>>,
-}
-
-struct State {
-    now: Instant,
-    faults: Faults,
-    random: u64,
-    directions: [Direction; 2],
+struct Log {
+    /// Every frame that each side has sent.
+    sent: [Vec<Vec<u8>>; 2],
+    /// How many large frames were cut.
     cut: usize,
 }
 
 /// A wire; clones are the same one.
 #[derive(Clone)]
-pub struct Wire(Arc<Mutex<State>>);
+pub struct Wire {
+    middle: FakeWire,
+    log: Arc<Mutex<Log>>,
+}
 
 impl Wire {
     /// A wire with its two devices.
     pub fn new(faults: Faults, seed: u64) -> (Self, Device, Device) {
-        let wire = Self(Arc::new(Mutex::new(State {
-            now: Instant::ZERO,
-            faults,
-            random: seed | 1,
-            directions: Default::default(),
-            cut: 0,
-        })));
-        let device = |side| Device {
+        let (middle, one, other) = FakeWire::new(faults, seed);
+        let wire = Self {
+            middle,
+            log: Arc::default(),
+        };
+        let device = |side, end| Device {
             wire: wire.clone(),
             side,
+            end,
             offloads: Offloads::empty(),
-            lent: None,
             reserved: None,
         };
-        let (one, other) = (device(0), device(1));
+        let (one, other) = (device(0, one), device(1, other));
         (wire, one, other)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no test panics inside")
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().expect("no test panics inside")
     }
 
     /// Sets the time.
     pub fn set_now(&self, now: Instant) {
-        self.state().now = now;
+        self.middle.set_now(now);
     }
 
     /// Changes what happens to frames from now on.
     pub fn set_faults(&self, faults: Faults) {
-        self.state().faults = faults;
+        self.middle.set_faults(faults);
     }
 
     /// When the next frame arrives at one of the first `hosts` devices.
     pub fn next_arrival(&self, hosts: usize) -> Option<Instant> {
-        let state = self.state();
-        let first = |direction: &Direction| direction.frames.front().map(|(at, _)| *at);
-        let towards_hosts = state.directions.iter().rev().take(hosts);
-        towards_hosts.filter_map(first).min()
+        let arrivals = (0..hosts).filter_map(|end| self.middle.next_arrival(end));
+        arrivals.min()
     }
 
     /// How many large frames a device has cut into segments.
     pub fn frames_cut(&self) -> usize {
-        self.state().cut
+        self.log().cut
     }
 
     /// The frames that side `side` has sent since the last call.
     pub fn take_log(&self, side: usize) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.state().directions[side].log)
-    }
-}
-
-impl State {
-    fn percent(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % 100
-    }
-
-    fn carry(&mut self, side: usize, frame: Vec<u8>) {
-        self.directions[side].log.push(frame.clone());
-        let faults = self.faults;
-        if self.percent() < faults.lost {
-            return;
-        }
-        let copies = if self.percent() < faults.doubled {
-            2
-        } else {
-            1
-        };
-        for _ in 0..copies {
-            let late = self.percent() < faults.late;
-            let extra = if late {
-                faults.delay * 3 + Duration::from_micros(50)
-            } else {
-                Duration::ZERO
-            };
-            let at = self.now + faults.delay + extra;
-            let frames = &mut self.directions[side].frames;
-            let place = frames.partition_point(|(other, _)| *other <= at);
-            frames.insert(place, (at, frame.clone()));
-        }
+        std::mem::take(&mut self.log().sent[side])
     }
 }
 
@@ -151,8 +87,8 @@ impl State {
 pub struct Device {
     wire: Wire,
     side: usize,
+    end: FakeFrameDevice,
     offloads: Offloads,
-    lent: Option<Vec<u8>>,
     reserved: Option<Vec<u8>>,
 }
 
@@ -165,37 +101,36 @@ impl Device {
 
     fn max_frame(&self) -> usize {
         if self.offloads.contains(Offloads::TRANSMIT_TCP4) {
-            65_549
+            MAX_CUT_FRAME
         } else {
-            1514
+            MAX_FRAME
         }
     }
 
     /// The address of the device at `side`.
     pub const fn mac(side: usize) -> MacAddress {
-        [2, 0, 0, 0, 0, side as u8 + 1]
+        FakeFrameDevice::mac(side)
     }
 
     /// Sends `frame` as it is.
     pub fn inject(&mut self, frame: &[u8]) {
-        self.wire.state().carry(self.side, frame.to_vec());
+        assert!(frame.len() <= MAX_FRAME, "more than the link carries");
+        self.wire.log().sent[self.side].push(frame.to_vec());
+        assert!(self.end.send_frame(frame), "more than the wire holds");
     }
 
     /// The frame that has arrived, taken out.
     pub fn take(&mut self) -> Option<Vec<u8>> {
-        let frame = self.received()?.bytes.to_vec();
-        self.release();
-        Some(frame)
+        self.end.take_frame()
     }
 }
 
 impl FrameDevice for Device {
     fn capabilities(&self) -> FrameCapabilities {
         FrameCapabilities {
-            mac: Self::mac(self.side),
-            mtu: 1500,
             max_frame: self.max_frame(),
             offloads: self.offloads,
+            ..self.end.capabilities()
         }
     }
 
@@ -205,31 +140,16 @@ impl FrameDevice for Device {
 
     fn received(&mut self) -> Option<ReceivedFrame<'_>> {
         let _plenty = Plenty::new();
-        if self.lent.is_none() {
-            let mut state = self.wire.state();
-            let now = state.now;
-            let frames = &mut state.directions[1 - self.side].frames;
-            if frames.front().is_some_and(|(at, _)| *at <= now) {
-                self.lent = frames.pop_front().map(|(_, frame)| frame);
-            }
-        }
-        let bytes = self.lent.as_deref_mut()?;
-        Some(ReceivedFrame {
-            bytes,
-            checksum_good: false,
-        })
+        self.end.received()
     }
 
     fn release(&mut self) {
-        self.lent = None;
+        self.end.release();
     }
 
     fn reserve(&mut self, length: usize) -> Option<&mut [u8]> {
         let _plenty = Plenty::new();
-        let state = self.wire.state();
-        let full = state.directions[self.side].frames.len() >= state.faults.capacity;
-        drop(state);
-        if full || length > self.max_frame() {
+        if !self.end.has_room() || length > self.max_frame() {
             return None;
         }
         let buffer = self.reserved.get_or_insert_default();
@@ -247,20 +167,19 @@ impl FrameDevice for Device {
         frame.truncate(length);
         if let Some(size) = meta.segment_size {
             assert!(self.offloads.contains(Offloads::TRANSMIT_TCP4));
-            self.wire.state().cut += 1;
+            self.wire.log().cut += 1;
             for segment in crate::packet::cut(&frame, size.into()) {
-                self.wire.state().carry(self.side, segment);
+                self.inject(&segment);
             }
             return;
         }
-        assert!(length <= 1514, "more than the link carries");
         if let Some(request) = meta.checksum {
             assert!(self.offloads.contains(Offloads::TRANSMIT_CHECKSUM));
             let (start, offset) = (usize::from(request.start), usize::from(request.offset));
             let sum = crate::packet::checksum(&frame[start..]);
             frame[start + offset..start + offset + 2].copy_from_slice(&sum);
         }
-        self.wire.state().carry(self.side, frame);
+        self.inject(&frame);
     }
 
     fn flush(&mut self) {}
