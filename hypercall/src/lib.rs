@@ -5,7 +5,7 @@
 //! implements them. Neither names the other: only the wiring of a final product names both.
 //!
 //! - [`Host`]: clocks, entropy, console, waiting, pages, exit.
-//! - [`FrameDevice`] and [`BlockDevice`]: one trait for each class of device.
+//! - [`FrameDevice`], [`BlockDevice`], [`ConsoleDevice`]: one trait for each class of device.
 //! - [`ProgramHost`]: what a home adds that runs a whole program: its memory.
 //! - [`RegisterWindow`], [`DmaRegion`], [`Interrupt`]: the values that a driver is given.
 //! - [`Sink`] and [`Source`]: where bytes go to and come from, whatever holds them.
@@ -20,6 +20,7 @@ extern crate alloc;
 mod block_device;
 mod buffer;
 mod console;
+mod console_device;
 pub mod contract;
 mod driver;
 pub mod fake;
@@ -35,6 +36,7 @@ pub use block_device::{
 };
 pub use buffer::{Sink, SliceSink, SliceSource, Source};
 pub use console::{ConsoleError, ConsoleWriter, Input, Stream};
+pub use console_device::ConsoleDevice;
 pub use driver::{DmaRegion, Interrupt, RegisterWindow};
 pub use frame_device::{
     ChecksumRequest, FrameCapabilities, FrameDevice, FrameMeta, LinkState, MacAddress, Offloads,

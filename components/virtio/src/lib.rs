@@ -3,6 +3,7 @@
 //! - [`probe`] finds the device behind a [`RegisterWindow`](hypercall::RegisterWindow); everything
 //!   else works on the [`Transport`] trait, which a software device in a process implements too.
 //! - [`VirtioNet`] is a network card as a [`FrameDevice`](hypercall::FrameDevice).
+//! - [`VirtioConsole`] is a console as a [`ConsoleDevice`](hypercall::ConsoleDevice).
 //!
 //! # What is trusted
 //!
@@ -20,6 +21,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod console;
 mod device;
 mod error;
 mod layout;
@@ -35,6 +37,7 @@ mod software;
 #[allow(unsafe_code, reason = "registers are reached by raw pointers")]
 mod transport;
 
+pub use console::{ConsolePorts, VirtioConsole};
 pub use error::{ProbeError, Violation, VirtioError};
 pub use layout::QueueSize;
 pub use net::{VirtioNet, VirtioNetOptions};

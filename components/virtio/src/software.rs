@@ -19,6 +19,9 @@ pub(crate) const VERSION_1: u64 = 1 << 32;
 /// Where the device finds the driver's memory: not where the driver does, so that a mix-up shows.
 const DEVICE_ADDRESS: u64 = 0x4000_0000;
 
+/// How many queues a device has: enough for a console of four ports.
+const QUEUES: usize = 10;
+
 /// The device's own end.
 #[derive(Clone)]
 pub(crate) struct Device(Arc<Mutex<State>>);
@@ -36,7 +39,7 @@ pub(crate) struct State {
     pub status: DeviceStatus,
     pub configuration: Vec<u8>,
     pub generation: u32,
-    pub queues: [Queue; 2],
+    pub queues: Vec<Queue>,
     pub interrupt: Interrupt,
     pub interrupt_status: u32,
     /// FEATURES_OK does not stick.
@@ -102,7 +105,7 @@ impl Device {
             status: DeviceStatus::DRIVER_OK,
             configuration: vec![0; 64],
             generation: 0,
-            queues: [queue.clone(), queue],
+            queues: vec![queue; QUEUES],
             interrupt: Interrupt::new(),
             interrupt_status: 0,
             refuses_features: false,
