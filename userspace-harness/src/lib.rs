@@ -2,8 +2,10 @@
 //!
 //! [`Setup::start`] puts the components together over the process as their home: the result is a
 //! [`posix::Kernel`], whose methods are POSIX's functions. `examples/serve` is a web server on it.
+//! [`fuzzing`] is what the fuzz targets run.
 #![forbid(unsafe_code)]
 
+pub mod fuzzing;
 mod wiring;
 
 pub use wiring::{Address, AddressError, ProcessKernel, Setup, StartError};

@@ -1,0 +1,3 @@
+#![no_main]
+use userspace_harness::fuzzing;
+libfuzzer_sys::fuzz_target!(|input: &[u8]| userspace_harness_fuzz::run(fuzzing::frames, input));
