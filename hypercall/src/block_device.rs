@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 
 use thiserror::Error;
 
+use crate::Instant;
+
 /// A disk.
 ///
 /// No method blocks. Requests may complete in any order; a [`BlockOperation::Flush`] covers every
@@ -20,6 +22,14 @@ pub trait BlockDevice {
     /// A finished request, if there is one, each once. `None` arms the device: the host's wait
     /// ends when the next one finishes.
     fn complete(&mut self) -> Option<BlockCompletion>;
+
+    /// Tells the device the time. A request that should long have finished by `now` comes back as
+    /// [`BlockStatus::Failed`]. Returns when to be told again, and `None` when there is no need
+    /// before the next request: where nothing is under way, or where requests finish by themselves.
+    fn expire(&mut self, now: Instant) -> Option<Instant> {
+        let _ = now;
+        None
+    }
 }
 
 /// The shape of a [`BlockDevice`].

@@ -1,6 +1,8 @@
-//! The values that a driver is given: registers, shared memory, an interrupt.
+//! What a driver is given: registers, shared memory, an interrupt, and a way to lend buffers.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::fmt::Debug;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -129,6 +131,41 @@ impl Interrupt {
     pub fn take(&self) -> bool {
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Acquire)
     }
+}
+
+/// How a home lets a device reach a buffer that a driver was handed, in place where it can.
+///
+/// A buffer that is lent belongs to the device; neither the driver nor the home accesses it until
+/// it is taken back.
+pub trait BufferLender {
+    /// A buffer that the device may access.
+    type Lent: Debug;
+
+    /// Lends `buffer`, of one byte at least. Returns it with the address at which the device finds
+    /// it, in one piece. On error the buffer comes back untouched: there is no room for it until
+    /// others have been taken back, and none ever if nothing else is lent. Does not block.
+    fn lend(
+        &mut self,
+        buffer: Box<[u8]>,
+        access: DeviceAccess,
+    ) -> Result<(Self::Lent, u64), Box<[u8]>>;
+
+    /// Takes a buffer back that the device has done with: it has said so, or was reset. If it was
+    /// to be [written](DeviceAccess::Write), it holds what the device wrote. It lies where it lay.
+    fn take_back(&mut self, lent: Self::Lent) -> Box<[u8]>;
+
+    /// Leaves a buffer for good to a device that cannot be made to let go of it. Returns another
+    /// of the same length, of any content.
+    fn give_up(&mut self, lent: Self::Lent) -> Box<[u8]>;
+}
+
+/// What a device may do with a buffer that is lent to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceAccess {
+    /// Read it.
+    Read,
+    /// Write it.
+    Write,
 }
 
 #[cfg(test)]

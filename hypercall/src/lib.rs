@@ -5,9 +5,11 @@
 //! implements them. Neither names the other: only the wiring of a final product names both.
 //!
 //! - [`Host`]: clocks, entropy, console, waiting, pages, exit.
-//! - [`FrameDevice`], [`BlockDevice`], [`ConsoleDevice`]: one trait for each class of device.
+//! - [`FrameDevice`], [`BlockDevice`], [`ConsoleDevice`], [`EntropySource`]: one trait for each
+//!   class of device.
 //! - [`ProgramHost`]: what a home adds that runs a whole program: its memory.
-//! - [`RegisterWindow`], [`DmaRegion`], [`Interrupt`]: the values that a driver is given.
+//! - [`RegisterWindow`], [`DmaRegion`], [`Interrupt`]: the values that a driver is given;
+//!   [`BufferLender`]: how it lends its caller's buffers to the device.
 //! - [`Sink`] and [`Source`]: where bytes go to and come from, whatever holds them.
 //!
 //! Every trait method states what holds on success and on error, who owns a buffer afterwards,
@@ -23,6 +25,7 @@ mod console;
 mod console_device;
 pub mod contract;
 mod driver;
+mod entropy;
 pub mod fake;
 mod frame_device;
 mod host;
@@ -37,7 +40,8 @@ pub use block_device::{
 pub use buffer::{Sink, SliceSink, SliceSource, Source};
 pub use console::{ConsoleError, ConsoleWriter, Input, Stream};
 pub use console_device::ConsoleDevice;
-pub use driver::{DmaRegion, Interrupt, RegisterWindow};
+pub use driver::{BufferLender, DeviceAccess, DmaRegion, Interrupt, RegisterWindow};
+pub use entropy::EntropySource;
 pub use frame_device::{
     ChecksumRequest, FrameCapabilities, FrameDevice, FrameMeta, LinkState, MacAddress, Offloads,
     ReceivedFrame,

@@ -64,9 +64,15 @@ pub enum Violation {
     /// `used.len` is more than the chain had room for.
     #[error("used.len is larger than the buffer")]
     UsedLengthLarge,
-    /// `used.len` is less than the header that the device must write.
-    #[error("used.len is smaller than the header")]
+    /// `used.len` is less than what the device must write: a header, a status, the data of a read.
+    #[error("used.len is smaller than what must be written")]
     UsedLengthSmall,
+    /// The status of a block request is none that virtio knows, or was not written.
+    #[error("a request's status is unknown or was not written")]
+    Status,
+    /// A request was not finished in the time that its driver allows.
+    #[error("a request was not finished in time")]
+    Overdue,
     /// The device says itself that it must be reset (DEVICE_NEEDS_RESET).
     #[error("the device asked for a reset")]
     NeedsReset,

@@ -3,7 +3,9 @@
 //! - [`probe`] finds the device behind a [`RegisterWindow`](hypercall::RegisterWindow); everything
 //!   else works on the [`Transport`] trait, which a software device in a process implements too.
 //! - [`VirtioNet`] is a network card as a [`FrameDevice`](hypercall::FrameDevice).
+//! - [`VirtioBlk`] is a disk as a [`BlockDevice`](hypercall::BlockDevice).
 //! - [`VirtioConsole`] is a console as a [`ConsoleDevice`](hypercall::ConsoleDevice).
+//! - [`VirtioRng`] is a generator of random bytes as an [`EntropySource`](hypercall::EntropySource).
 //!
 //! # What is trusted
 //!
@@ -21,6 +23,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod blk;
 mod console;
 mod device;
 mod error;
@@ -31,15 +34,18 @@ mod net;
     reason = "memory shared with the device is reached by raw pointers"
 )]
 mod ring;
+mod rng;
 mod shadow;
 #[cfg(test)]
 mod software;
 #[allow(unsafe_code, reason = "registers are reached by raw pointers")]
 mod transport;
 
+pub use blk::{VirtioBlk, VirtioBlkOptions};
 pub use console::{ConsolePorts, VirtioConsole};
 pub use error::{ProbeError, Violation, VirtioError};
 pub use layout::QueueSize;
 pub use net::{VirtioNet, VirtioNetOptions};
+pub use rng::VirtioRng;
 pub use transport::{MmioDevice, probe};
 pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};

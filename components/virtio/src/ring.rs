@@ -35,20 +35,52 @@ const DO_NOT_TELL: u16 = 1;
 #[derive(Debug)]
 pub(crate) struct Slot(u16);
 
-/// A piece of a chain: so many bytes of the slot, behind those of the part before.
+impl Slot {
+    /// Its number, below the queue's size.
+    pub fn index(&self) -> usize {
+        self.0.into()
+    }
+}
+
+/// A piece of a chain. Those that the device writes come last (virtio 1.2, 2.7.4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Part {
-    /// The device reads them.
+    /// So many bytes of the slot, behind those of the part before; the device reads them.
     Read(u32),
-    /// The device writes them. Such parts come last (virtio 1.2, 2.7.4.2).
+    /// So many bytes of the slot; the device writes them.
     Write(u32),
+    /// Memory that was lent to the device, which reads it.
+    ReadLent(LentPart),
+    /// Memory that was lent to the device, which writes it.
+    WriteLent(LentPart),
+}
+
+/// A part outside of the queue's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LentPart {
+    /// Where the device finds it.
+    pub address: u64,
+    pub length: u32,
 }
 
 impl Part {
     fn length(self) -> u32 {
         match self {
             Self::Read(length) | Self::Write(length) => length,
+            Self::ReadLent(lent) | Self::WriteLent(lent) => lent.length,
         }
+    }
+
+    /// How much of the slot it takes.
+    fn slot_length(self) -> u32 {
+        match self {
+            Self::Read(length) | Self::Write(length) => length,
+            Self::ReadLent(_) | Self::WriteLent(_) => 0,
+        }
+    }
+
+    fn is_written(self) -> bool {
+        matches!(self, Self::Write(_) | Self::WriteLent(_))
     }
 }
 
@@ -113,6 +145,11 @@ impl Ring {
         Ok((ring, (0..size.get()).map(Slot).collect()))
     }
 
+    /// How many descriptors, and slots, there are.
+    pub fn size(&self) -> u16 {
+        self.layout.size().get()
+    }
+
     /// Bytes of a slot.
     pub fn slot_length(&self) -> u32 {
         self.layout.slot_length()
@@ -134,27 +171,26 @@ impl Ring {
         unsafe { core::slice::from_raw_parts_mut(start, length) }
     }
 
-    /// Posts the front of `slot` as a chain of `parts`. Gives the slot back when there are not
-    /// enough descriptors.
+    /// Posts the front of `slot` as a chain of `parts`, which are below 4 GiB. Gives the slot back
+    /// when there are not enough descriptors.
     ///
     /// # Panics
     ///
-    /// If the parts are longer than the slot, or it belongs to another ring: a driver's bug.
+    /// If the parts of the slot are longer than it is, or it belongs to another ring: a driver's
+    /// bug.
     pub fn post(&mut self, slot: Slot, parts: &[Part]) -> Result<(), Slot> {
         let length = parts
             .iter()
-            .map(|part| u64::from(part.length()))
+            .map(|part| u64::from(part.slot_length()))
             .sum::<u64>();
         assert!(
             length <= u64::from(self.layout.slot_length()) && !self.shadow.is_posted(slot.0),
-            "a chain lies in one slot"
+            "a chain has one slot"
         );
-        let room = parts.iter().map(|part| match part {
-            Part::Read(_) => 0,
-            Part::Write(length) => *length,
-        });
+        let written = parts.iter().filter(|part| part.is_written());
+        let room = written.map(|part| part.length()).sum();
         let count = u16::try_from(parts.len()).unwrap_or(u16::MAX);
-        let Some(head) = self.shadow.post(slot.0, count, room.sum()) else {
+        let Some(head) = self.shadow.post(slot.0, count, room) else {
             return Err(slot);
         };
         self.write_chain(head, self.layout.slot(slot.0), parts);
@@ -226,19 +262,26 @@ impl Ring {
         let (mut index, mut offset) = (head, start);
         for (position, part) in parts.iter().enumerate() {
             let last = position + 1 == parts.len();
-            let write = matches!(part, Part::Write(_));
             let next = self.shadow.successor(index);
+            let address = match part {
+                Part::Read(_) | Part::Write(_) => self.shared.device_address(offset),
+                Part::ReadLent(lent) | Part::WriteLent(lent) => lent.address,
+            };
             let descriptor = Descriptor {
-                address: self.shared.device_address(offset).to_le(),
+                address: address.to_le(),
                 length: part.length().to_le(),
                 flags: (if last { 0 } else { DESCRIPTOR_NEXT }
-                    | if write { DESCRIPTOR_WRITE } else { 0 })
+                    | if part.is_written() {
+                        DESCRIPTOR_WRITE
+                    } else {
+                        0
+                    })
                 .to_le(),
                 next: if last { 0 } else { next.to_le() },
             };
             self.shared
                 .write_descriptor(self.layout.descriptor(index), descriptor);
-            offset += part.length() as usize;
+            offset += part.slot_length() as usize;
             index = next;
         }
     }

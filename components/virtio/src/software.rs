@@ -2,6 +2,7 @@
 //! the memory that the driver was given. It can be told to misbehave.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,6 +14,10 @@ use hypercall::{DmaRegion, Interrupt, PAGE_SIZE};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+mod lender;
+
+pub(crate) use lender::SoftwareLender;
+
 pub(crate) const EVENT_IDX: u64 = 1 << 29;
 pub(crate) const VERSION_1: u64 = 1 << 32;
 
@@ -21,6 +26,8 @@ const DEVICE_ADDRESS: u64 = 0x4000_0000;
 
 /// How many queues a device has: enough for a console of four ports.
 const QUEUES: usize = 10;
+/// How much memory there is for buffers to be lent in.
+const LENDING_LENGTH: usize = 1 << 20;
 
 /// The device's own end.
 #[derive(Clone)]
@@ -49,6 +56,8 @@ pub(crate) struct State {
     /// The configuration changes at each read of it, so often.
     pub unstable_reads: u32,
     memory: &'static [Page],
+    /// The pages of `memory` that are for lending, each with whether it is lent.
+    lending: BTreeMap<usize, bool>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -85,7 +94,9 @@ impl core::fmt::Debug for Device {
 impl Device {
     /// A device of `class` that offers `features`, and `length` bytes of memory for its driver.
     pub fn new(class: DeviceType, features: u64, length: usize) -> (Self, DmaRegion) {
-        let pages = (0..length.div_ceil(PAGE_SIZE))
+        let own_pages = length.div_ceil(PAGE_SIZE);
+        let all_pages = own_pages + LENDING_LENGTH / PAGE_SIZE;
+        let pages = (0..all_pages)
             .map(|_| Page([const { AtomicU8::new(0) }; PAGE_SIZE]))
             .collect::<Vec<_>>();
         let memory: &'static [Page] = Box::leak(pages.into_boxed_slice());
@@ -112,8 +123,19 @@ impl Device {
             refuses_reset: false,
             unstable_reads: 0,
             memory,
+            lending: (own_pages..all_pages).map(|page| (page, false)).collect(),
         };
         (Self(Arc::new(Mutex::new(state))), region)
+    }
+
+    /// A lender of buffers to this device.
+    pub fn lender(&self) -> SoftwareLender {
+        SoftwareLender::new(self.clone())
+    }
+
+    /// How many pages are lent to it.
+    pub fn lent_pages(&self) -> usize {
+        self.state().lending.values().filter(|lent| **lent).count()
     }
 
     pub fn transport(&self) -> SoftwareTransport {
