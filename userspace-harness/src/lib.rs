@@ -2,10 +2,12 @@
 //!
 //! [`Setup::start`] puts the components together over the process as their home: the result is a
 //! [`posix::Kernel`], whose methods are POSIX's functions. `examples/serve` is a web server on it.
-//! [`fuzzing`] is what the fuzz targets run.
-#![forbid(unsafe_code)]
+//! [`software_device`] has devices for the drivers that boot, and [`fuzzing`] is what the fuzz
+//! targets run.
+#![deny(unsafe_code)]
 
 pub mod fuzzing;
+pub mod software_device;
 mod wiring;
 
 pub use wiring::{Address, AddressError, ProcessKernel, Setup, StartError};

@@ -48,4 +48,5 @@ pub use layout::QueueSize;
 pub use net::{VirtioNet, VirtioNetOptions};
 pub use rng::VirtioRng;
 pub use transport::{MmioDevice, probe};
+pub use virtio_drivers::Error as TransportError;
 pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};

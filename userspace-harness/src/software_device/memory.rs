@@ -1,0 +1,177 @@
+//! The memory that a driver and its software device share, between guards.
+//!
+//! ```text
+//! | guard | queues of the driver, in whole pages | guard |
+//! ```
+//!
+//! The device reaches it by `vm-memory`, the driver by the [`DmaRegion`]. Neither has a reason to
+//! touch a guard.
+
+use std::ptr::NonNull;
+
+use hypercall::{DmaRegion, PAGE_SIZE};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+
+use super::queue::{Buffer, Chain};
+
+/// Where the device finds the memory: not where the driver does, so that a mix-up shows.
+const BASE: u64 = 0x4000_0000;
+/// What guards are filled with.
+const GUARD: u8 = 0xc5;
+
+/// Memory that is mapped for as long as the value lives.
+#[derive(Debug)]
+pub(super) struct SharedMemory {
+    guest: GuestMemoryMmap,
+    length: usize,
+    /// The driver has not been given its region yet.
+    unused: bool,
+}
+
+impl SharedMemory {
+    /// At least `length` zeroed bytes for a driver.
+    ///
+    /// # Panics
+    ///
+    /// If the process has no memory left.
+    pub fn new(length: usize) -> Self {
+        let length = length.next_multiple_of(PAGE_SIZE);
+        let whole = (GuestAddress(BASE), length + 2 * PAGE_SIZE);
+        let guest = GuestMemoryMmap::from_ranges(&[whole]).expect("the process has memory");
+        let memory = Self {
+            guest,
+            length,
+            unused: true,
+        };
+        for guard in memory.guards() {
+            memory.write(guard, &[GUARD; PAGE_SIZE]);
+        }
+        memory
+    }
+
+    /// The memory as `virtio-queue` uses it.
+    pub fn guest(&self) -> &GuestMemoryMmap {
+        &self.guest
+    }
+
+    /// Where the device finds the byte at `offset` from the first guard's end.
+    pub fn address(&self, offset: usize) -> u64 {
+        BASE + (PAGE_SIZE + offset) as u64
+    }
+
+    /// The driver's way to the memory, once.
+    pub fn take_region(&mut self) -> Option<DmaRegion> {
+        if !std::mem::take(&mut self.unused) {
+            return None;
+        }
+        let address = self.address(0);
+        let start = self.guest.get_host_address(GuestAddress(address)).ok()?;
+        // SAFETY: the mapping is zeroed, in pages, and of `length` bytes from here. It lives as
+        // long as this value, which the driver's transport keeps alive; only this module's owner
+        // makes drivers, and gives each the region and the transport of one device. The region is
+        // given out once, and the device accesses the memory by raw pointers alone.
+        Some(unsafe { DmaRegion::new(NonNull::new(start)?, address, self.length) })
+    }
+
+    /// Copies `bytes` to where the device finds `address`. Returns whether all of that is there.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> bool {
+        self.guest.write_slice(bytes, GuestAddress(address)).is_ok()
+    }
+
+    /// Fills `bytes` from where the device finds `address`. Returns whether all of that is there.
+    pub fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
+        self.guest.read_slice(bytes, GuestAddress(address)).is_ok()
+    }
+
+    /// Writes `pieces` behind one another into what the device may write of a chain, as far as
+    /// there is room. Returns how many bytes.
+    pub fn fill(&self, chain: &Chain, pieces: &[&[u8]]) -> u32 {
+        let mut buffers = chain.of_kind(true).copied();
+        let mut room = buffers.next();
+        let mut written = 0;
+        for piece in pieces {
+            let mut rest = *piece;
+            while let (Some(buffer), false) = (&mut room, rest.is_empty()) {
+                let (now, later) = rest.split_at(rest.len().min(buffer.length as usize));
+                if now.is_empty() {
+                    room = buffers.next();
+                } else if self.write(buffer.address, now) {
+                    buffer.address += now.len() as u64;
+                    buffer.length -= now.len() as u32;
+                    written += now.len() as u32;
+                    rest = later;
+                } else {
+                    return written;
+                }
+            }
+        }
+        written
+    }
+
+    /// Makes `bytes` what the device may read of a chain. Returns whether all of that is in memory.
+    pub fn gather(&self, chain: &Chain, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        chain.of_kind(false).all(|buffer| {
+            let start = bytes.len();
+            let inside = self.holds(buffer);
+            bytes.resize(start + buffer.length as usize * usize::from(inside), 0);
+            inside && self.read(buffer.address, &mut bytes[start..])
+        })
+    }
+
+    /// Fills what the device may write of a chain with a pattern.
+    pub fn mark(&self, chain: &Chain) {
+        for buffer in chain.of_kind(true).filter(|buffer| self.holds(buffer)) {
+            self.write(buffer.address, &vec![GUARD; buffer.length as usize]);
+        }
+    }
+
+    /// Whether what the device may write of a chain is as [`mark`](SharedMemory::mark) left it.
+    pub fn is_marked(&self, chain: &Chain) -> bool {
+        chain.of_kind(true).all(|buffer| {
+            let mut bytes = vec![GUARD; buffer.length as usize * usize::from(self.holds(buffer))];
+            self.read(buffer.address, &mut bytes) && bytes.iter().all(|&byte| byte == GUARD)
+        })
+    }
+
+    /// Whether a buffer lies between the guards.
+    fn holds(&self, buffer: &Buffer) -> bool {
+        let start = self.address(0);
+        let end = buffer.address.checked_add(buffer.length.into());
+        buffer.address >= start && end.is_some_and(|end| end <= start + self.length as u64)
+    }
+
+    /// Whether nobody has written to a guard.
+    pub fn guards_are_whole(&self) -> bool {
+        self.guards().into_iter().all(|guard| {
+            let mut bytes = [0; PAGE_SIZE];
+            self.read(guard, &mut bytes) && bytes == [GUARD; PAGE_SIZE]
+        })
+    }
+
+    fn guards(&self) -> [u64; 2] {
+        [BASE, self.address(self.length)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_beyond_the_region_shows() {
+        let memory = SharedMemory::new(100);
+        assert_eq!(memory.length, PAGE_SIZE);
+        assert!(memory.guards_are_whole());
+        assert!(memory.write(memory.address(PAGE_SIZE - 1), &[1, 2]));
+        assert!(!memory.guards_are_whole());
+    }
+
+    #[test]
+    fn the_driver_gets_its_region_once() {
+        let mut memory = SharedMemory::new(PAGE_SIZE);
+        let region = memory.take_region().expect("the first");
+        assert_eq!(region.device_address(), memory.address(0));
+        assert!(memory.take_region().is_none());
+    }
+}
