@@ -4,14 +4,15 @@ use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::num::ParseIntError;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use fs::{FsError, RamFs, TarFs, Vfs};
-use hypercall::{EntropyUnavailable, Host};
-use net::{Config, Network, Stack};
-use platform_linux::{LinuxHost, Tap, TapOptions};
+use hypercall::{EntropyUnavailable, FrameDevice, Host};
+use net::{Config, Stack};
+use platform_linux::{LinuxHost, Tap, TapOptions, UnixWire, UnixWireOptions};
 use posix::{Errno, Kernel};
 use thiserror::Error;
 
@@ -25,13 +26,13 @@ const BUFFER_MEMORY: usize = 64 << 20;
 pub type ProcessKernel = Kernel<LinuxHost>;
 
 /// What a kernel in this process is to have.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Setup {
-    /// The folder that becomes the kernel's root, as it is at the start, read-only. `/tmp` beside
-    /// it is writable, and in memory.
-    pub root: PathBuf,
-    /// The TAP interface that the network is reached by, made if there is none.
-    pub tap: String,
+    /// The folder that becomes the kernel's root, as it is at the start, read-only; without one
+    /// the root is empty. `/tmp` beside it is writable, and in memory.
+    pub root: Option<PathBuf>,
+    /// What the network is reached by.
+    pub link: Link,
     /// The kernel's own address.
     pub address: Address,
     /// Who carries packets for other networks.
@@ -40,35 +41,26 @@ pub struct Setup {
     pub take_signals: bool,
 }
 
+/// What carries the frames of a kernel in this process.
+#[derive(Debug)]
+pub enum Link {
+    /// The TAP interface of this name, made if there is none, which needs root.
+    Tap(String),
+    /// A connected Unix socket, on which each frame goes behind its length in four bytes,
+    /// big-endian: as from `anykernel run --net unix=PATH`, QEMU's `-netdev stream`, or another
+    /// kernel in a process. Needs no rights. [`Rendezvous`](crate::Rendezvous) makes one.
+    Stream(UnixStream),
+}
+
 impl Setup {
     /// Starts the kernel. Its first three descriptors are the process's standard streams.
-    pub fn start(&self) -> Result<ProcessKernel, StartError> {
+    pub fn start(self) -> Result<ProcessKernel, StartError> {
         let mut host = LinuxHost::new().map_err(StartError::Host)?;
         if self.take_signals {
             host.take_requests().map_err(StartError::Host)?;
         }
-        let vfs = self.files(host.wall_clock())?;
-        let stack = self.network(&mut host)?;
-        Ok(Kernel::new(host, vfs, Some(stack))?)
-    }
-
-    fn files(&self, now: Duration) -> Result<Vfs, StartError> {
-        let archive = archive(&self.root).map_err(|source| StartError::Root {
-            path: self.root.clone(),
-            source,
-        })?;
-        let mut vfs = Vfs::new(Box::new(TarFs::new(archive)?));
-        vfs.mount(b"/tmp", Box::new(RamFs::new(TEMPORARY_LIMIT, now)))?;
-        vfs.mount(b"/dev", Box::new(fs::devices(now)))?;
-        Ok(vfs)
-    }
-
-    fn network(&self, host: &mut LinuxHost) -> Result<Box<dyn Network>, StartError> {
-        let tap = Tap::open(&self.tap, TapOptions::default()).map_err(|source| {
-            let name = self.tap.clone();
-            StartError::Tap { name, source }
-        })?;
-        host.attach(tap.readiness());
+        let vfs = files(self.root.as_deref(), host.wall_clock())?;
+        let device = self.link.attach(&mut host)?;
         let mut seed = [0; 8];
         host.fill_entropy(&mut seed)?;
         let Address {
@@ -80,12 +72,40 @@ impl Setup {
             buffer_memory: BUFFER_MEMORY,
             ..Config::new(address, prefix_length, u64::from_ne_bytes(seed))
         };
-        Ok(Box::new(Stack::new(
-            config,
-            Box::new(tap),
-            host.monotonic(),
-        )))
+        let stack = Stack::new(config, device, host.monotonic());
+        Ok(Kernel::new(host, vfs, Some(Box::new(stack)))?)
     }
+}
+
+impl Link {
+    /// The device, by which `host` is woken.
+    fn attach(self, host: &mut LinuxHost) -> Result<Box<dyn FrameDevice + Send>, StartError> {
+        match self {
+            Self::Tap(name) => {
+                let tap = Tap::open(&name, TapOptions::default())
+                    .map_err(|source| StartError::Tap { name, source })?;
+                host.attach(tap.readiness());
+                Ok(Box::new(tap))
+            }
+            Self::Stream(stream) => {
+                let wire = UnixWire::new(stream, UnixWireOptions::default())
+                    .map_err(StartError::Stream)?;
+                host.attach(wire.readiness());
+                Ok(Box::new(wire))
+            }
+        }
+    }
+}
+
+/// The kernel's files.
+fn files(root: Option<&Path>, now: Duration) -> Result<Vfs, StartError> {
+    let mut vfs = match root {
+        Some(folder) => Vfs::new(Box::new(TarFs::new(archive(folder)?)?)),
+        None => Vfs::new(Box::new(RamFs::new(0, now))),
+    };
+    vfs.mount(b"/tmp", Box::new(RamFs::new(TEMPORARY_LIMIT, now)))?;
+    vfs.mount(b"/dev", Box::new(fs::devices(now)))?;
+    Ok(vfs)
 }
 
 /// An address and how much of it names its network: `10.0.0.2/24`.
@@ -152,6 +172,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The socket cannot be used.
+    #[error("the Unix socket cannot be used: {0}")]
+    Stream(io::Error),
     /// The process has no random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
@@ -161,11 +184,16 @@ pub enum StartError {
 }
 
 /// The folder as a tar archive.
-fn archive(folder: &Path) -> io::Result<Vec<u8>> {
+fn archive(folder: &Path) -> Result<Vec<u8>, StartError> {
     let mut builder = tar::Builder::new(Vec::new());
     builder.follow_symlinks(false);
-    builder.append_dir_all(".", folder)?;
-    builder.into_inner()
+    let added = builder.append_dir_all(".", folder);
+    added
+        .and_then(|()| builder.into_inner())
+        .map_err(|source| StartError::Root {
+            path: folder.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -190,18 +218,17 @@ mod tests {
         std::fs::create_dir(folder.path().join("deep")).expect("room");
         std::fs::write(folder.path().join("deep/file"), "content").expect("room");
         std::os::unix::fs::symlink("deep/file", folder.path().join("link")).expect("room");
-        let setup = Setup {
-            root: folder.path().to_owned(),
-            tap: String::new(),
-            address: "10.0.0.2/24".parse().expect("an address"),
-            gateway: None,
-            take_signals: false,
-        };
-        let mut vfs = setup.files(Duration::ZERO).expect("readable");
+        let mut vfs = files(Some(folder.path()), Duration::ZERO).expect("readable");
         let place = vfs.resolve(vfs.root(), b"/link", true).expect("followed");
         assert_eq!(vfs.attributes(place).expect("a file").size, 7);
         let temporary = vfs.resolve(vfs.root(), b"/tmp", true).expect("mounted");
         assert!(vfs.is_writable(temporary).expect("a directory"));
         assert!(!vfs.is_writable(place).expect("a file"));
+    }
+    #[test]
+    fn without_a_folder_there_is_room_in_tmp_only() {
+        let mut vfs = files(None, Duration::ZERO).expect("nothing to read");
+        let temporary = vfs.resolve(vfs.root(), b"/tmp", true).expect("mounted");
+        assert!(vfs.is_writable(temporary).expect("a directory"));
     }
 }

@@ -60,6 +60,19 @@ impl Compiled {
     }
 }
 
+/// The example `name` of `userspace-harness`, as cargo builds it.
+pub fn example(name: &str) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(workspace());
+    cargo.args(["build", "--locked", "--package", "userspace-harness"]);
+    cargo.args(["--example", name]);
+    let outcome = Process::start(cargo, Feed::Bytes(Vec::new()), 4 * LIMIT).finish();
+    assert_eq!(outcome.status, 0, "{}", outcome.error_text());
+    test_support::target_folder()
+        .join("debug/examples")
+        .join(name)
+}
+
 /// The workspace's folder.
 pub fn workspace() -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).to_owned()

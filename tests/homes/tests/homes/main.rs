@@ -9,4 +9,5 @@ mod expected;
 mod pages;
 mod server;
 mod tap;
+mod unix_pages;
 mod wire;

@@ -9,8 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use test_homes::{Compiled, LIMIT, workspace};
-use test_support::{Feed, Process};
+use test_homes::{Compiled, example, workspace};
 
 use crate::server::Server;
 use crate::support::{Interface, in_network_namespace};
@@ -70,12 +69,12 @@ const BYTE_BY_BYTE: &[u8] = b"GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n\
 fn three_homes_answer_the_same() {
     let pages = pages();
     let httpd = Compiled::new("examples/httpd/httpd.c");
-    build_serve();
+    let serve = example("serve");
     in_network_namespace(move || {
         Interface::named("lo").set_up(true);
         let linux = start_on_linux(&httpd, pages.path());
         let booted = start_booted(&httpd, pages.path());
-        let serve = start_serve(pages.path());
+        let serve = start_serve(&serve, pages.path());
         let others = [booted, serve];
         let paths = paths(pages.path());
         println!("{paths:?}");
@@ -150,7 +149,7 @@ fn many_at_once(server: &Server) {
 }
 
 /// The pages of `examples/httpd`, and what they lack.
-fn pages() -> TempDir {
+pub fn pages() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     copy(&workspace().join("examples/httpd/pages"), folder.path());
     let large: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
@@ -192,16 +191,6 @@ fn paths(folder: &Path) -> Vec<String> {
     paths
 }
 
-/// `serve` as cargo builds it.
-fn build_serve() {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace());
-    cargo.args(["build", "--locked", "--package", "userspace-harness"]);
-    cargo.args(["--example", "serve"]);
-    let outcome = Process::start(cargo, Feed::Bytes(Vec::new()), 4 * LIMIT).finish();
-    assert_eq!(outcome.status, 0, "{}", outcome.error_text());
-}
-
 fn start_on_linux(httpd: &Compiled, pages: &Path) -> Server {
     let mut command = httpd.on_linux();
     command.arg("-r").arg(pages);
@@ -220,9 +209,9 @@ fn start_booted(httpd: &Compiled, pages: &Path) -> Server {
     Server::start("booted", command, READY, SocketAddrV4::new(guest, PORT))
 }
 
-fn start_serve(pages: &Path) -> Server {
+fn start_serve(serve: &Path, pages: &Path) -> Server {
     let [kernel, ours] = SERVE;
-    let mut command = Command::new(test_support::target_folder().join("debug/examples/serve"));
+    let mut command = Command::new(serve);
     command.args(["--tap", "serve0", "--address", &format!("{ours}/24")]);
     command.args(["--port", &PORT.to_string()]).arg(pages);
     let server = Server::start("serve", command, "serve: ", SocketAddrV4::new(ours, PORT));
