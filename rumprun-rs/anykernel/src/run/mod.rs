@@ -120,8 +120,8 @@ pub fn command(arguments: &RunArguments) -> Outcome {
         gateway: arguments.gateway,
         mac: arguments.mac,
     };
-    let network = Network::plan(&options, drives_network(&image, arguments.net.is_some()))?;
-    network.iter().try_for_each(Network::check_host)?;
+    let mut network = Network::plan(&options, drives_network(&image, arguments.net.is_some()))?;
+    network.iter_mut().try_for_each(Network::claim_host)?;
     let words = words(arguments, &image, network.as_ref());
     let machine = Machine {
         image: &path,

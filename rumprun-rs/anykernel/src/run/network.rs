@@ -3,8 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 use std::str::FromStr;
 
 use protocol::Ipv4Network;
@@ -61,6 +60,8 @@ pub struct Network {
     pub gateway: Option<Ipv4Addr>,
     /// The guest's Ethernet address, unless QEMU's default will do.
     pub mac: Option<MacAddress>,
+    /// The wire of [`Backend::Unix`], once [`claim_host`](Network::claim_host) has connected it.
+    pub wire: Option<UnixStream>,
 }
 
 /// The options do not make a network.
@@ -75,9 +76,14 @@ pub enum NetworkError {
     /// Nobody else knows an address.
     #[error("--net {0} needs --ip ADDRESS/LENGTH, the guest's address")]
     NoAddress(String),
-    /// There is nothing to connect to.
-    #[error("{0}: no such socket (somebody must listen there before the machine starts)")]
-    NoSocket(String),
+    /// There is nobody to connect to.
+    #[error("--net unix={path}: {source} (somebody must listen there before the machine starts)")]
+    NoPeer {
+        /// The socket's path.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The interface is not there.
     #[error("{0}: no such interface (`sudo ip tuntap add {0} mode tap user $USER` makes one)")]
     NoInterface(String),
@@ -124,6 +130,7 @@ impl Network {
                     address,
                     gateway: options.gateway,
                     mac: Some(options.mac.unwrap_or(derived)),
+                    wire: None,
                     backend,
                 }
             }
@@ -145,18 +152,23 @@ impl Network {
             address,
             gateway: Some(options.gateway.unwrap_or(router)),
             mac: options.mac,
+            wire: None,
         }
     }
 
-    /// Finds out whether the host's interface and ports can be had: QEMU would tell it in words
-    /// of its own.
-    pub fn check_host(&self) -> Result<(), NetworkError> {
+    /// Connects to the other end of the wire, and finds out whether the host's interface and ports
+    /// can be had: QEMU would tell it in words of its own, or, about the wire, not at all.
+    pub fn claim_host(&mut self) -> Result<(), NetworkError> {
         match &self.backend {
             Backend::Tap(name) if !is_interface(name) => {
                 return Err(NetworkError::NoInterface(name.clone()));
             }
-            Backend::Unix(path) if !is_socket(Path::new(path)) => {
-                return Err(NetworkError::NoSocket(path.clone()));
+            Backend::Unix(path) => {
+                let wire = UnixStream::connect(path).map_err(|source| NetworkError::NoPeer {
+                    path: path.clone(),
+                    source,
+                })?;
+                self.wire = Some(wire);
             }
             _ => {}
         }
@@ -177,11 +189,6 @@ impl Network {
 fn is_interface(name: &str) -> bool {
     UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
         .is_ok_and(|socket| rustix::net::netdevice::name_to_index(&socket, name).is_ok())
-}
-
-fn is_socket(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
 /// No network, which is an answer unless ports are to lead there.
@@ -345,17 +352,16 @@ mod tests {
                 address: parse_address("10.1.1.2/24").ok(),
                 ..OPTIONS
             };
-            Network::plan(&options, true).unwrap().unwrap().check_host()
+            Network::plan(&options, true).unwrap().unwrap().claim_host()
         };
         assert!(check("tap=lo").is_ok());
         assert!(matches!(
             check("tap=no-such"),
             Err(NetworkError::NoInterface(_))
         ));
-        assert!(matches!(
-            check("unix=/dev/null"),
-            Err(NetworkError::NoSocket(_))
-        ));
+        for nobody in ["unix=/dev/null", "unix=/no/such/socket"] {
+            assert!(matches!(check(nobody), Err(NetworkError::NoPeer { .. })));
+        }
     }
 
     #[test]
@@ -363,7 +369,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let forwards = &[format!("{port}:80").parse().unwrap()][..];
-        let network = Network::plan(
+        let mut network = Network::plan(
             &NetworkOptions {
                 forwards,
                 ..OPTIONS
@@ -372,10 +378,10 @@ mod tests {
         )
         .unwrap()
         .unwrap();
-        let message = network.check_host().unwrap_err().to_string();
+        let message = network.claim_host().unwrap_err().to_string();
         assert!(message.contains(&port.to_string()), "{message}");
         drop(listener);
-        network.check_host().unwrap();
+        network.claim_host().unwrap();
     }
 
     #[test]

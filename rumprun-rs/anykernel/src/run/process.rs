@@ -43,12 +43,14 @@ impl Process {
         let (error, error_end) = io::pipe()?;
         let (status, status_end) = io::pipe()?;
         let (control, control_end) = UnixStream::pair()?;
-        for end in [
+        let wire = machine.network.and_then(|network| network.wire.as_ref());
+        let channels = [
             output_end.as_fd(),
             error_end.as_fd(),
             status_end.as_fd(),
             control_end.as_fd(),
-        ] {
+        ];
+        for end in channels.into_iter().chain(wire.map(AsFd::as_fd)) {
             // No other program is started meanwhile, so QEMU alone inherits it.
             rustix::io::fcntl_setfd(end, FdFlags::empty())?;
         }

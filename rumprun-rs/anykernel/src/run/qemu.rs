@@ -14,7 +14,7 @@
 //!   read yet, and never lose a byte.
 
 use std::ffi::OsString;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
 use protocol::{MmioDevice, ports};
@@ -133,9 +133,9 @@ impl Network {
                 let name = name.replace(',', ",,");
                 format!("tap,id=net0,ifname={name},script=no,downscript=no")
             }
-            Backend::Unix(path) => {
-                let path = path.replace(',', ",,");
-                format!("stream,id=net0,server=off,addr.type=unix,addr.path={path}")
+            Backend::Unix(_) => {
+                let wire = self.wire.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+                format!("stream,id=net0,server=off,addr.type=fd,addr.str={wire}")
             }
             Backend::User | Backend::None => self.user_option(),
         }
