@@ -3,11 +3,16 @@
 
 mod boot;
 mod empty_image;
+mod http;
 mod instructions;
+mod linux_guest;
 mod memory;
+mod namespace;
 mod programs;
 mod row;
 mod size;
+mod tool;
+mod wrk;
 
 use std::process::ExitCode;
 
@@ -17,15 +22,16 @@ use clap::{Args, ValueEnum};
 use crate::workspace::Workspace;
 use programs::Programs;
 use row::{Row, print_json, print_table};
+use tool::Tool;
 
 /// The command line of `bench`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  cargo xtask bench size\n  cargo xtask bench boot --runs 21\n  \
-    cargo xtask bench --json"
+    sudo -E env \"PATH=$PATH\" cargo xtask bench http --json"
 )]
 pub struct BenchArguments {
-    /// What to measure; everything without it
+    /// What to measure; without it, all that needs no root
     kind: Option<Kind>,
     /// Print the rows as JSON
     #[arg(long)]
@@ -44,23 +50,17 @@ enum Kind {
     Size,
     /// The smallest memory that works
     Memory,
+    /// Requests a second beside a Linux guest's (root, wrk, and the network the first time)
+    Http,
 }
 
 /// Measures and prints. The exit status is a failure when a bar does not hold.
 pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCode> {
-    let programs = Programs::build(workspace)?;
-    let wanted = |kind| arguments.kind.is_none_or(|only| only == kind);
-    let mut rows: Vec<Row> = Vec::new();
-    if wanted(Kind::Size) {
-        rows.extend(size::measure(&programs)?);
-    }
-    if wanted(Kind::Memory) {
-        rows.extend(memory::measure(&programs)?);
-    }
-    if wanted(Kind::Boot) {
-        rows.extend(boot::measure(&programs, arguments.runs)?);
-        rows.extend(instructions::measure(&programs)?);
-    }
+    let tool = Tool::build(workspace)?;
+    let rows = match arguments.kind {
+        Some(Kind::Http) => http::measure(workspace, &tool)?,
+        kind => measure_images(&Programs::build(workspace, &tool)?, kind, arguments.runs)?,
+    };
     if arguments.json {
         print_json(&rows)?;
     } else {
@@ -72,4 +72,21 @@ pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCo
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What there is to say of small images by themselves: all of it, or one kind.
+fn measure_images(programs: &Programs, kind: Option<Kind>, runs: usize) -> Result<Vec<Row>> {
+    let wanted = |one| kind.is_none_or(|only| only == one);
+    let mut rows = Vec::new();
+    if wanted(Kind::Size) {
+        rows.extend(size::measure(programs)?);
+    }
+    if wanted(Kind::Memory) {
+        rows.extend(memory::measure(programs)?);
+    }
+    if wanted(Kind::Boot) {
+        rows.extend(boot::measure(programs, runs)?);
+        rows.extend(instructions::measure(programs)?);
+    }
+    Ok(rows)
 }

@@ -68,22 +68,35 @@ impl Server {
 
     /// Asks the child to end and returns its last line, if it wrote one more.
     pub fn stop(&mut self) -> Result<Option<String>> {
-        self.terminate();
+        self.signal(Signal::TERM);
+        self.wait_for_end(|_| {})?;
+        Ok(self.lines.iter().last())
+    }
+
+    /// Has the child end as somebody does who keeps pressing Ctrl-C, at which `anykernel run` ends
+    /// a machine that does not listen.
+    pub fn interrupt(&mut self) -> Result<()> {
+        self.wait_for_end(|server| server.signal(Signal::INT))
+    }
+
+    /// Waits for the end, and does `meanwhile` as long as it has not come.
+    fn wait_for_end(&mut self, meanwhile: impl Fn(&Self)) -> Result<()> {
         let deadline = Instant::now() + GRACE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() >= deadline {
                 bail!("a server did not end when it was asked to");
             }
+            meanwhile(self);
             thread::sleep(LOOK);
         }
-        Ok(self.lines.iter().last())
+        Ok(())
     }
 
-    fn terminate(&self) {
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(id) = id {
             // It may have ended by itself, which is as good.
-            let _ = kill_process(id, Signal::TERM);
+            let _ = kill_process(id, signal);
         }
     }
 }
@@ -125,6 +138,13 @@ mod tests {
         let mut server = shell(script).expect("the shell says a word");
         assert_eq!(server.first_line, "ready");
         assert_eq!(server.stop().ok().flatten().as_deref(), Some("bye"));
+    }
+
+    #[test]
+    fn a_child_that_minds_the_second_interrupt_only_ends() {
+        let script = "trap 'trap \"exit 0\" INT' INT; echo ready; while :; do sleep 0.01; done";
+        let mut server = shell(script).expect("the shell says a word");
+        assert!(server.interrupt().is_ok());
     }
 
     #[test]

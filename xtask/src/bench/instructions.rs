@@ -38,7 +38,7 @@ pub fn measure(programs: &Programs) -> Result<Vec<Row>> {
     let httpd = smallest(&programs.httpd_counter, read_main)?;
     let row = |name, bar, counter: u64| {
         let instructions = counter.saturating_sub(entry) as f64;
-        Row::new(name, "million", bar, instructions / MILLION)
+        Row::at_most(name, "million", bar, instructions / MILLION)
     };
     Ok(vec![
         row("instructions from entry to main of hello", 0.3, hello),

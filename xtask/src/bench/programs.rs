@@ -1,4 +1,4 @@
-//! What is measured: programs, their images, and how they are run.
+//! The small programs that are measured, and their images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::empty_image;
-use crate::build;
+use super::tool::Tool;
 use crate::step;
 use crate::workspace::Workspace;
 
@@ -16,8 +16,8 @@ pub const HTTPD_PORT: u16 = 8080;
 
 /// The images under measurement, and the tool that runs them.
 #[derive(Debug)]
-pub struct Programs {
-    tool: PathBuf,
+pub struct Programs<'a> {
+    tool: &'a Tool,
     /// An image that prints a line and ends, and is otherwise empty.
     pub empty: PathBuf,
     /// An image that prints the counter at its first instruction.
@@ -32,14 +32,13 @@ pub struct Programs {
     pub httpd_counter: PathBuf,
 }
 
-impl Programs {
-    /// Builds the tool, and all images with it.
-    pub fn build(workspace: &Workspace) -> Result<Self> {
-        let tool = build::build(workspace)?;
+impl<'a> Programs<'a> {
+    /// Builds all images with `tool`.
+    pub fn build(workspace: &Workspace, tool: &'a Tool) -> Result<Self> {
         let folder = workspace.target().join("bench");
         fs::create_dir_all(&folder)?;
         let maker = Maker {
-            tool: &tool,
+            tool,
             folder: &folder,
             counter: workspace.root().join("xtask/programs/counter.c"),
         };
@@ -58,14 +57,12 @@ impl Programs {
 
     /// `anykernel run` on `image`, translated, so that figures compare between machines.
     pub fn run(&self, image: &Path) -> Command {
-        let mut command = Command::new(&self.tool);
-        command.arg("run").args(["--accel", "tcg"]).arg(image);
-        command
+        self.tool.run(image)
     }
 }
 
 struct Maker<'a> {
-    tool: &'a Path,
+    tool: &'a Tool,
     folder: &'a Path,
     counter: PathBuf,
 }
@@ -78,34 +75,18 @@ impl Maker<'_> {
     }
 
     fn image(&self, name: &str, source: &Path) -> Result<PathBuf> {
-        let program = self.folder.join(name);
-        step::run(self.compiler().arg(source).arg("-o").arg(&program))?;
-        self.bake(&program)
+        self.tool.image(source, &self.folder.join(name), None)
     }
 
     fn image_with_counter(&self, name: &str, source: &Path) -> Result<PathBuf> {
         let object = self.folder.join(format!("{name}.o"));
-        let mut compiler = self.compiler();
+        let mut compiler = self.tool.compiler();
         compiler.args(["-Dmain=program_main", "-c", "-o"]);
         step::run(compiler.arg(&object).arg(source))?;
         let program = self.folder.join(name);
-        let mut compiler = self.compiler();
+        let mut compiler = self.tool.compiler();
         compiler.arg("-o").arg(&program);
         step::run(compiler.arg(&self.counter).arg(&object))?;
-        self.bake(&program)
-    }
-
-    fn compiler(&self) -> Command {
-        let mut command = Command::new(self.tool.with_file_name("x86_64-anykernel-cc"));
-        // Not `-s`: symbols help bake to leave things out, and none gets into an image.
-        command.arg("-Os");
-        command
-    }
-
-    fn bake(&self, program: &Path) -> Result<PathBuf> {
-        let image = program.with_extension("img");
-        let mut command = Command::new(self.tool);
-        step::run(command.arg("bake").arg(program).arg("-o").arg(&image))?;
-        Ok(image)
+        self.tool.bake(&program, None)
     }
 }
