@@ -74,12 +74,14 @@ impl<D: BlockDevice + Send> Disk for CachedDisk<D> {
 
     fn progress(&mut self, now: Instant) {
         self.now = now;
+        self.device_deadline = self.device.expire(now);
         self.exchange();
         self.write_back_if_due();
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.write_back_due()
+        let deadlines = [self.device_deadline, self.write_back_due()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn events(&self) -> u64 {

@@ -38,6 +38,8 @@ pub struct CachedDisk<D> {
     pub(crate) now: Instant,
     /// When the oldest change that nobody has begun to write was made.
     pub(crate) changed_at: Option<Instant>,
+    /// When the device wants to be told the time.
+    pub(crate) device_deadline: Option<Instant>,
     pub(crate) events: u64,
 }
 
@@ -58,6 +60,7 @@ impl<D: BlockDevice> CachedDisk<D> {
             change: 0,
             now: Instant::ZERO,
             changed_at: None,
+            device_deadline: None,
             events: 0,
         }
     }
