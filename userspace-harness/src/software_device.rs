@@ -2,12 +2,15 @@
 //! process and share its memory, as a virtual machine and its host do.
 //!
 //! The device's side of the queues is `virtio-queue` over `vm-memory`, so the two sides were
-//! written apart and agree by the specification alone. [`SoftwareNet`] behaves well unless it is
-//! told to [`misbehave`](SoftwareDevice::misbehave), by name and at a chosen moment.
+//! written apart and agree by the specification alone. [`SoftwareNet`] and [`SoftwareDisk`] behave
+//! well unless they are told to [`misbehave`](SoftwareDevice::misbehave), by name and at a chosen
+//! moment.
 //!
 //! A device does nothing by itself: whoever owns it says when it looks at its queues. So a test
 //! chooses every interleaving of the two sides, and the same choice does the same again.
 
+mod disk;
+mod lender;
 #[allow(
     unsafe_code,
     reason = "memory is given to a driver that knows it by address"
@@ -24,12 +27,28 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hypercall::{DmaRegion, Interrupt};
 use virtio::{DeviceStatus, InterruptStatus};
 
-use state::{Profile, State};
+use state::{EVENT_INDEX, Profile, State};
 
+pub use disk::SoftwareDisk;
+pub use lender::{LentBuffer, SoftwareLender};
 pub use misbehaviour::{Misbehaviour, Moment};
-pub use net::{NetFeatures, SoftwareNet};
+pub use net::SoftwareNet;
 pub use queue::{Buffer, Buffers, Chain};
 pub use transport::SoftwareTransport;
+
+/// What a device offers beyond what each of its class does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Features {
+    /// VIRTIO_F_EVENT_IDX: each side names the index at which it wants to be told.
+    pub event_index: bool,
+}
+
+impl Features {
+    /// As virtio has them.
+    fn bits(self) -> u64 {
+        if self.event_index { EVENT_INDEX } else { 0 }
+    }
+}
 
 /// What the software devices of all classes have in common: the device's own end.
 #[derive(Clone, Debug)]
@@ -91,6 +110,11 @@ impl SoftwareDevice {
     /// What the driver did that virtio forbids it.
     pub fn complaints(&self) -> Vec<&'static str> {
         self.state().complaints.clone()
+    }
+
+    /// How many buffers the driver has lent to the device and not taken back.
+    pub fn lent(&self) -> usize {
+        self.state().lent.len()
     }
 
     /// Whether nobody has written to the guards before and behind the shared memory.

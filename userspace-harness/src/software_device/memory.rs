@@ -1,12 +1,13 @@
 //! The memory that a driver and its software device share, between guards.
 //!
 //! ```text
-//! | guard | queues of the driver, in whole pages | guard |
+//! | guard | queues of the driver, in whole pages | guard | room for lent buffers | guard |
 //! ```
 //!
 //! The device reaches it by `vm-memory`, the driver by the [`DmaRegion`]. Neither has a reason to
 //! touch a guard.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use hypercall::{DmaRegion, PAGE_SIZE};
@@ -23,24 +24,29 @@ const GUARD: u8 = 0xc5;
 #[derive(Debug)]
 pub(super) struct SharedMemory {
     guest: GuestMemoryMmap,
+    /// Bytes of the queues.
     length: usize,
+    /// Bytes of the room for lent buffers.
+    room: usize,
     /// The driver has not been given its region yet.
     unused: bool,
 }
 
 impl SharedMemory {
-    /// At least `length` zeroed bytes for a driver.
+    /// At least `length` zeroed bytes for a driver, and `room` for what it lends.
     ///
     /// # Panics
     ///
     /// If the process has no memory left.
-    pub fn new(length: usize) -> Self {
+    pub fn new(length: usize, room: usize) -> Self {
         let length = length.next_multiple_of(PAGE_SIZE);
-        let whole = (GuestAddress(BASE), length + 2 * PAGE_SIZE);
+        let room = room.next_multiple_of(PAGE_SIZE);
+        let whole = (GuestAddress(BASE), length + room + 3 * PAGE_SIZE);
         let guest = GuestMemoryMmap::from_ranges(&[whole]).expect("the process has memory");
         let memory = Self {
             guest,
             length,
+            room,
             unused: true,
         };
         for guard in memory.guards() {
@@ -83,29 +89,18 @@ impl SharedMemory {
         self.guest.read_slice(bytes, GuestAddress(address)).is_ok()
     }
 
-    /// Writes `pieces` behind one another into what the device may write of a chain, as far as
-    /// there is room. Returns how many bytes.
-    pub fn fill(&self, chain: &Chain, pieces: &[&[u8]]) -> u32 {
-        let mut buffers = chain.of_kind(true).copied();
-        let mut room = buffers.next();
-        let mut written = 0;
-        for piece in pieces {
-            let mut rest = *piece;
-            while let (Some(buffer), false) = (&mut room, rest.is_empty()) {
-                let (now, later) = rest.split_at(rest.len().min(buffer.length as usize));
-                if now.is_empty() {
-                    room = buffers.next();
-                } else if self.write(buffer.address, now) {
-                    buffer.address += now.len() as u64;
-                    buffer.length -= now.len() as u32;
-                    written += now.len() as u32;
-                    rest = later;
-                } else {
-                    return written;
-                }
+    /// Writes `bytes` into what the device may write of a chain, as far as there is room. Returns
+    /// how many were written.
+    pub fn fill(&self, chain: &Chain, bytes: &[u8]) -> u32 {
+        let mut rest = bytes;
+        for buffer in chain.of_kind(true) {
+            let (now, later) = rest.split_at(rest.len().min(buffer.length as usize));
+            if !self.write(buffer.address, now) {
+                break;
             }
+            rest = later;
         }
-        written
+        (bytes.len() - rest.len()) as u32
     }
 
     /// Makes `bytes` what the device may read of a chain. Returns whether all of that is in memory.
@@ -134,11 +129,19 @@ impl SharedMemory {
         })
     }
 
-    /// Whether a buffer lies between the guards.
+    /// Whether a buffer lies between two guards.
     fn holds(&self, buffer: &Buffer) -> bool {
-        let start = self.address(0);
-        let end = buffer.address.checked_add(buffer.length.into());
-        buffer.address >= start && end.is_some_and(|end| end <= start + self.length as u64)
+        let queues = self.address(0)..self.address(self.length);
+        [queues, self.room()].iter().any(|range| {
+            let end = buffer.address.checked_add(buffer.length.into());
+            buffer.address >= range.start && end.is_some_and(|end| end <= range.end)
+        })
+    }
+
+    /// Where the device finds the room for lent buffers.
+    pub fn room(&self) -> Range<u64> {
+        let start = self.address(self.length + PAGE_SIZE);
+        start..start + self.room as u64
     }
 
     /// Whether nobody has written to a guard.
@@ -149,8 +152,8 @@ impl SharedMemory {
         })
     }
 
-    fn guards(&self) -> [u64; 2] {
-        [BASE, self.address(self.length)]
+    fn guards(&self) -> [u64; 3] {
+        [BASE, self.address(self.length), self.room().end]
     }
 }
 
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_write_beyond_the_region_shows() {
-        let memory = SharedMemory::new(100);
+        let memory = SharedMemory::new(100, 0);
         assert_eq!(memory.length, PAGE_SIZE);
         assert!(memory.guards_are_whole());
         assert!(memory.write(memory.address(PAGE_SIZE - 1), &[1, 2]));
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_driver_gets_its_region_once() {
-        let mut memory = SharedMemory::new(PAGE_SIZE);
+        let mut memory = SharedMemory::new(PAGE_SIZE, 0);
         let region = memory.take_region().expect("the first");
         assert_eq!(region.device_address(), memory.address(0));
         assert!(memory.take_region().is_none());

@@ -6,8 +6,8 @@ use std::ops::Deref;
 use hypercall::MacAddress;
 use virtio::{DeviceType, VirtioError, VirtioNet, VirtioNetOptions};
 
-use super::state::{EVENT_INDEX, Profile};
-use super::{SoftwareDevice, SoftwareTransport};
+use super::state::Profile;
+use super::{Features, SoftwareDevice, SoftwareTransport};
 
 /// The queue `receiveq1` (virtio 1.2, 5.1.2).
 const RECEIVE: usize = 0;
@@ -20,13 +20,6 @@ const MAC: u64 = 1 << 5;
 /// The largest size of a queue.
 const QUEUE_SIZE: u32 = 256;
 
-/// What a network device offers beyond what each one does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct NetFeatures {
-    /// VIRTIO_F_EVENT_IDX: each side names the index at which it wants to be told.
-    pub event_index: bool,
-}
-
 /// The device's end of a network device.
 #[derive(Clone, Debug)]
 pub struct SoftwareNet {
@@ -36,15 +29,15 @@ pub struct SoftwareNet {
 
 impl SoftwareNet {
     /// A device with memory for a driver with `options`.
-    pub fn new(mac: MacAddress, features: NetFeatures, options: VirtioNetOptions) -> Self {
-        let event_index = if features.event_index { EVENT_INDEX } else { 0 };
+    pub fn new(mac: MacAddress, features: Features, options: VirtioNetOptions) -> Self {
         let device = SoftwareDevice::new(Profile {
             class: DeviceType::Network,
-            features: MAC | event_index,
+            features: MAC | features.bits(),
             configuration: mac.to_vec(),
             queues: vec![QUEUE_SIZE; 2],
             header_length: HEADER_LENGTH as u32,
             memory: VirtioNet::<SoftwareTransport>::dma_length(&options),
+            room: 0,
         });
         Self { device, options }
     }
@@ -65,11 +58,14 @@ impl SoftwareNet {
         let mut state = self.device.state();
         state.fetch(RECEIVE);
         let mut delivered = 0;
+        let mut bytes = vec![0; HEADER_LENGTH];
         for frame in frames {
             let Some(chain) = state.next_chain(RECEIVE) else {
                 break;
             };
-            let written = state.memory.fill(&chain, &[&[0; HEADER_LENGTH], frame]);
+            bytes.truncate(HEADER_LENGTH);
+            bytes.extend_from_slice(frame);
+            let written = state.memory.fill(&chain, &bytes);
             let due = state.due(RECEIVE);
             state.finish(RECEIVE, &chain, written, due);
             delivered += 1;

@@ -132,16 +132,16 @@ impl DeviceQueue {
         for chain in chains {
             let head = chain.head_index();
             let mut next = head;
-            let buffers = chain.map(|descriptor| Buffer {
-                descriptor: std::mem::replace(&mut next, descriptor.next()),
-                address: descriptor.addr().0,
-                length: descriptor.len(),
-                writable: descriptor.is_write_only(),
-            });
-            self.held.push_back(Chain {
-                head,
-                buffers: buffers.collect(),
-            });
+            let mut buffers = Buffers::new();
+            for descriptor in chain {
+                buffers.push(Buffer {
+                    descriptor: std::mem::replace(&mut next, descriptor.next()),
+                    address: descriptor.addr().0,
+                    length: descriptor.len(),
+                    writable: descriptor.is_write_only(),
+                });
+            }
+            self.held.push_back(Chain { head, buffers });
         }
         // With an event index: tell me of the next one.
         self.queue.enable_notification(memory.guest()).is_ok()

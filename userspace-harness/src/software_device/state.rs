@@ -1,5 +1,7 @@
 //! All that a software device knows, and how it misbehaves when its time has come.
 
+use std::collections::BTreeMap;
+
 use hypercall::Interrupt;
 use virtio::{DeviceStatus, DeviceType, InterruptStatus};
 
@@ -28,6 +30,8 @@ pub(super) struct Profile {
     pub header_length: u32,
     /// Bytes that the driver needs.
     pub memory: usize,
+    /// Bytes that it can lend.
+    pub room: usize,
 }
 
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(super) struct State {
     pub generation: u32,
     pub queues: Vec<DeviceQueue>,
     pub memory: SharedMemory,
+    /// Where lent buffers are, and how many bytes each has.
+    pub lent: BTreeMap<u64, usize>,
     pub interrupt: Interrupt,
     /// Why the device has interrupted since that was last acknowledged.
     pub reasons: u32,
@@ -67,7 +73,8 @@ impl State {
             configuration: profile.configuration,
             generation: 0,
             queues: profile.queues.into_iter().map(DeviceQueue::new).collect(),
-            memory: SharedMemory::new(profile.memory),
+            memory: SharedMemory::new(profile.memory, profile.room),
+            lent: BTreeMap::new(),
             interrupt: Interrupt::new(),
             reasons: 0,
             accesses: 0,

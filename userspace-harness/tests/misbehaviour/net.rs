@@ -2,7 +2,7 @@
 
 use hypercall::{FrameDevice, FrameMeta, LinkState};
 use userspace_harness::software_device::{
-    Misbehaviour, Moment, NetFeatures, SoftwareNet, SoftwareTransport,
+    Features, Misbehaviour, Moment, SoftwareNet, SoftwareTransport,
 };
 use virtio::{Violation, VirtioError, VirtioNet, VirtioNetOptions};
 
@@ -37,7 +37,7 @@ fn expect(plan: &[(Misbehaviour, Moment)], outcome: Outcome) {
 fn with_device(test: impl Fn(&SoftwareNet)) {
     for event_index in [false, true] {
         let options = VirtioNetOptions::default();
-        let make = || SoftwareNet::new(MAC, NetFeatures { event_index }, options);
+        let make = || SoftwareNet::new(MAC, Features { event_index }, options);
         judged(make, &test);
     }
 }
