@@ -11,6 +11,7 @@ mod cache;
 mod cc;
 mod image_file;
 mod inspect;
+mod options;
 mod programs;
 mod run;
 mod variable;
@@ -42,9 +43,9 @@ enum Command {
         arguments: Vec<OsString>,
     },
     /// Make a bootable image of a static program
-    Bake(bake::BakeArguments),
+    Bake(Box<bake::BakeArguments>),
     /// Boot an image under QEMU, or a static program, which is baked first
-    Run(run::RunArguments),
+    Run(Box<run::RunArguments>),
     /// Say what an image consists of
     Inspect {
         /// Image that `bake` made
@@ -57,8 +58,8 @@ fn main() -> ExitCode {
         Some(tool) => tool(std::env::args_os().skip(1).collect()),
         None => match CommandLine::parse().command {
             Command::Cc { arguments } => cc::compile(arguments),
-            Command::Bake(arguments) => bake::command(&arguments),
-            Command::Run(arguments) => run::command(&arguments),
+            Command::Bake(arguments) => bake::command(*arguments),
+            Command::Run(arguments) => run::command(*arguments),
             Command::Inspect { image } => inspect::command(&image),
         },
     };

@@ -24,6 +24,18 @@ pub enum VariableError {
 }
 
 impl Variable {
+    /// The variable `key` with its value.
+    pub fn new(
+        key: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> Result<Self, VariableError> {
+        let (key, value) = (key.into(), value.into());
+        if key.is_empty() || key.as_bytes().contains(&b'=') {
+            return Err(VariableError::NoKey);
+        }
+        Ok(Self { key, value })
+    }
+
     /// The name, without `=`.
     pub fn key(&self) -> &[u8] {
         self.key.as_bytes()
@@ -48,13 +60,7 @@ impl std::str::FromStr for Variable {
                 std::env::var_os(text).ok_or(VariableError::Unset(text.to_owned()))?,
             ),
         };
-        if key.is_empty() {
-            return Err(VariableError::NoKey);
-        }
-        Ok(Self {
-            key: key.into(),
-            value,
-        })
+        Self::new(key, value)
     }
 }
 

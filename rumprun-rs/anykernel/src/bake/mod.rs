@@ -26,15 +26,18 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use protocol::CommandLine;
+use serde::Deserialize;
 use tempfile::TempDir;
 use thiserror::Error;
 
 use self::calls::{Calls, Reason};
 use crate::Outcome;
+use crate::options::{ConfigurationOption, NAME, Options, OutputOption, ProgramOptions, either};
 use crate::variable::Variable;
 
 /// What an image is made of, as the command line says.
-#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Args, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
+#[serde(default)]
 pub struct Recipe {
     /// Folder that becomes the image's root, read-only
     #[arg(long, value_name = "FOLDER")]
@@ -45,9 +48,9 @@ pub struct Recipe {
     /// Component to leave out in any case
     #[arg(long, value_name = "NAME")]
     pub without: Vec<String>,
-    /// System calls to take: all, or those that the program can make
-    #[arg(long, value_enum, default_value_t)]
-    pub calls: CallChoice,
+    /// System calls to take: all, or those that the program can make [default: auto]
+    #[arg(long, value_enum)]
+    pub calls: Option<CallChoice>,
     /// Kernel library to link instead of the one inside this tool
     #[arg(long, value_name = "FILE")]
     pub library: Option<PathBuf>,
@@ -57,7 +60,8 @@ pub struct Recipe {
 }
 
 /// Which system calls an image has.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(ValueEnum, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "lowercase")]
 pub enum CallChoice {
     /// Those that the program can make, as far as its code tells
     #[default]
@@ -69,24 +73,44 @@ pub enum CallChoice {
 /// The command line of `bake`.
 #[derive(Args, Debug)]
 pub struct BakeArguments {
-    /// Static program, as `anykernel cc` makes
-    program: PathBuf,
-    /// Image to write
-    #[arg(short, long, value_name = "IMAGE")]
-    output: PathBuf,
+    #[command(flatten)]
+    program: ProgramOptions,
+    #[command(flatten)]
+    output: OutputOption,
     #[command(flatten)]
     recipe: Recipe,
-    /// Default variable of the program's environment (KEY alone takes the value it has here)
-    #[arg(long, value_name = "KEY[=VALUE]")]
-    env: Vec<Variable>,
-    /// Default arguments of the program
-    #[arg(last = true)]
-    arguments: Vec<OsString>,
+    #[command(flatten)]
+    configuration: ConfigurationOption,
+}
+
+impl Recipe {
+    /// These wishes, and those of `file` where nothing is said here.
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            root: self.root.or(file.root),
+            with: either(self.with, file.with),
+            without: either(self.without, file.without),
+            calls: self.calls.or(file.calls),
+            library: self.library.or(file.library),
+            symbols: self.symbols.or(file.symbols),
+        }
+    }
+
+    /// The paths among them.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut Option<PathBuf>> {
+        [&mut self.root, &mut self.library, &mut self.symbols].into_iter()
+    }
 }
 
 /// Why there is no image.
 #[derive(Debug, Error)]
 pub enum BakeError {
+    /// Nobody says of what.
+    #[error("no program: name one, or write `program = \"FILE\"` into {NAME}")]
+    NoProgram,
+    /// Nobody says where to.
+    #[error("no output: name one by -o, or write `output = \"IMAGE\"` into {NAME}")]
+    NoOutput,
     /// The program is not fit for an image.
     #[error(transparent)]
     Program(#[from] program::ProgramError),
@@ -118,16 +142,23 @@ pub enum BakeError {
 }
 
 /// The `bake` command.
-pub fn command(arguments: &BakeArguments) -> Outcome {
-    let words = default_words(&arguments.program, &arguments.arguments, &arguments.env);
-    let calls = bake(
-        &arguments.program,
-        &arguments.recipe,
-        words,
-        &arguments.output,
-    )?;
+pub fn command(arguments: BakeArguments) -> Outcome {
+    let command_line = Options {
+        program: arguments.program,
+        output: arguments.output,
+        recipe: arguments.recipe,
+        ..Options::default()
+    };
+    let options = command_line.or(arguments.configuration.read()?);
+    let ProgramOptions {
+        program, env, args, ..
+    } = options.program;
+    let program = program.ok_or(BakeError::NoProgram)?;
+    let output = options.output.output.ok_or(BakeError::NoOutput)?;
+    let words = default_words(&program, &args, &env);
+    let calls = bake(&program, &options.recipe, words, &output)?;
     if let Some(reason) = calls.unwanted_reason() {
-        let program = arguments.program.display();
+        let program = program.display();
         eprintln!("anykernel: {program}: the image has every system call: {reason}");
     }
     Ok(ExitCode::SUCCESS)
@@ -161,7 +192,7 @@ pub fn bake(
 ) -> Result<Calls, BakeError> {
     let file = program::read(program)?;
     let parsed = program::parse(program, &file)?;
-    let calls = match recipe.calls {
+    let calls = match recipe.calls.unwrap_or_default() {
         CallChoice::Auto => Calls::of(&parsed, &file),
         CallChoice::All => Calls::All {
             reason: Reason::Asked,

@@ -4,12 +4,15 @@ use std::fs::OpenOptions;
 use std::io;
 
 use clap::ValueEnum;
+use serde::Deserialize;
 use thiserror::Error;
 
 /// What `--accel` says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Wish {
     /// KVM where it works
+    #[default]
     Auto,
     /// The processor's own virtualisation
     Kvm,

@@ -17,6 +17,9 @@ pub struct MemorySize {
 pub struct SizeError;
 
 impl MemorySize {
+    /// What a machine has unless somebody says otherwise.
+    pub const DEFAULT: Self = Self { bytes: 64 << 20 };
+
     /// The smallest size in whole MiB that holds `bytes`.
     pub fn holding(bytes: u64) -> Self {
         Self {

@@ -11,81 +11,56 @@ mod forward;
 mod mac;
 mod memory;
 mod network;
+mod options;
 mod output;
 mod process;
 mod qemu;
 mod session;
 mod signals;
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use protocol::{CommandLine, Ipv4Network, Terminals};
+use protocol::{CommandLine, Terminals};
 use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::bake::{self, Recipe};
 use crate::image_file::ImageFile;
-use crate::variable::Variable;
+use crate::options::{ConfigurationOption, NAME, Options, ProgramOptions};
 use crate::{Outcome, programs};
-use accelerator::{Accelerator, Wish};
-use forward::Forward;
-use mac::MacAddress;
+use accelerator::Accelerator;
 use memory::MemorySize;
-use network::{Backend, Network, NetworkOptions};
+use network::Network;
 use qemu::Machine;
+
+pub use options::MachineOptions;
 
 /// The command line of `run`.
 #[derive(Args, Debug)]
 pub struct RunArguments {
-    /// Image that `bake` made, or a static program
-    file: PathBuf,
-    /// Port of this machine that leads to a port of the image
-    #[arg(short, long = "publish", value_name = "[ADDRESS:]PORT:PORT[/udp]")]
-    publish: Vec<Forward>,
-    /// Network: user (QEMU's own, needs no rights), tap=NAME, unix=PATH (a socket on which
-    /// somebody listens; each frame goes behind its length in four bytes, big-endian), none
-    #[arg(long, value_name = "user|tap=NAME|unix=PATH|none")]
-    net: Option<Backend>,
-    /// Address of the image, with the length of its network
-    #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = network::parse_address)]
-    ip: Option<Ipv4Network>,
-    /// Router of the image's default route
-    #[arg(long, value_name = "ADDRESS")]
-    gateway: Option<Ipv4Addr>,
-    /// Ethernet address of the image; with a TAP interface, one is derived from --ip
-    #[arg(long, value_name = "ADDRESS")]
-    mac: Option<MacAddress>,
-    /// Memory of the machine
-    #[arg(short, long, value_name = "SIZE", default_value = "64M")]
-    memory: MemorySize,
-    /// What executes the machine's code
-    #[arg(long, default_value = "auto")]
-    accel: Wish,
-    /// Variable of the program's environment (KEY alone takes the value it has here)
-    #[arg(long, value_name = "KEY[=VALUE]")]
-    env: Vec<Variable>,
+    #[command(flatten)]
+    program: ProgramOptions,
+    #[command(flatten)]
+    machine: MachineOptions,
     /// Show QEMU's command line
     #[arg(short, long)]
     verbose: bool,
-    /// QEMU to start
-    #[arg(long, value_name = "FILE")]
-    qemu: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: ConfigurationOption,
     #[command(flatten, next_help_heading = "For a program, which is baked first")]
     recipe: Recipe,
-    /// Arguments of the program
-    arguments: Vec<OsString>,
 }
 
 /// Why nothing ran, or why what ran ended badly.
 #[derive(Debug, Error)]
 enum RunError {
+    #[error("no program: name one, or write `program = \"FILE\"` into {NAME}")]
+    NoProgram,
     #[error("{}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: an image already: --root, --with and the like belong to `anykernel bake`", .0.display())]
@@ -108,26 +83,30 @@ enum RunError {
 }
 
 /// The `run` command.
-pub fn command(arguments: &RunArguments) -> Outcome {
-    let workshop = TempDir::new().map_err(RunError::NoFolder)?;
-    let (path, image) = open_or_bake(arguments, workshop.path())?;
-    check_memory(arguments.memory, &image)?;
-    let program = find_qemu(arguments.qemu.as_deref())?;
-    let options = NetworkOptions {
-        backend: arguments.net.as_ref(),
-        forwards: &arguments.publish,
-        address: arguments.ip,
-        gateway: arguments.gateway,
-        mac: arguments.mac,
+pub fn command(arguments: RunArguments) -> Outcome {
+    let is_told_to_bake = arguments.recipe != Recipe::default();
+    let command_line = Options {
+        program: arguments.program,
+        recipe: arguments.recipe,
+        machine: arguments.machine,
+        ..Options::default()
     };
-    let mut network = Network::plan(&options, drives_network(&image, arguments.net.is_some()))?;
+    let options = command_line.or(arguments.configuration.read()?);
+    let file = options.program.program.as_deref();
+    let file = file.ok_or(RunError::NoProgram)?;
+    let workshop = TempDir::new().map_err(RunError::NoFolder)?;
+    let (path, image) = open_or_bake(file, &options.recipe, is_told_to_bake, workshop.path())?;
+    let machine = &options.machine;
+    check_memory(machine.memory(), &image)?;
+    let program = find_qemu(machine.qemu.as_deref())?;
+    let mut network = Network::plan(machine, drives_network(&image, machine.net.is_some()))?;
     network.iter_mut().try_for_each(Network::claim_host)?;
-    let words = words(arguments, &image, network.as_ref());
+    let words = words(&options.program, &image, network.as_ref());
     let machine = Machine {
         image: &path,
         words: words.as_str(),
-        memory: arguments.memory,
-        accelerator: Accelerator::choose(arguments.accel)?,
+        memory: machine.memory(),
+        accelerator: Accelerator::choose(machine.accel.unwrap_or_default())?,
         network: network.as_ref(),
     };
     Ok(ExitCode::from(boot::boot(
@@ -139,7 +118,9 @@ pub fn command(arguments: &RunArguments) -> Outcome {
 
 /// The image to boot, and where it is: the user's, or one made of the user's program.
 fn open_or_bake(
-    arguments: &RunArguments,
+    file: &Path,
+    recipe: &Recipe,
+    is_told_to_bake: bool,
     workshop: &Path,
 ) -> Result<(PathBuf, ImageFile), Box<dyn std::error::Error>> {
     let open = |path: &Path| {
@@ -148,20 +129,14 @@ fn open_or_bake(
             source,
         })
     };
-    let file = &arguments.file;
     if let Some(image) = open(file)? {
-        if arguments.recipe != Recipe::default() {
-            return Err(RunError::BakedAlready(file.clone()).into());
+        if is_told_to_bake {
+            return Err(RunError::BakedAlready(file.to_owned()).into());
         }
-        return Ok((file.clone(), image));
+        return Ok((file.to_owned(), image));
     }
     let path = workshop.join("image");
-    bake::bake(
-        file,
-        &arguments.recipe,
-        bake::default_words(file, &[], &[]),
-        &path,
-    )?;
+    bake::bake(file, recipe, bake::default_words(file, &[], &[]), &path)?;
     let image = open(&path)?.ok_or(RunError::BakedBadly)?;
     Ok((path, image))
 }
@@ -197,16 +172,16 @@ fn find_qemu(named: Option<&Path>) -> Result<PathBuf, RunError> {
 }
 
 /// The kernel command line.
-fn words(arguments: &RunArguments, image: &ImageFile, network: Option<&Network>) -> CommandLine {
+fn words(program: &ProgramOptions, image: &ImageFile, network: Option<&Network>) -> CommandLine {
     let mut words = CommandLine::new();
-    if !arguments.arguments.is_empty() {
+    if !program.args.is_empty() {
         let name = image.settings().arguments().next().unwrap_or_default();
         words.argument(&protocol::decode(name).collect::<Vec<_>>());
     }
-    for argument in &arguments.arguments {
+    for argument in &program.args {
         words.argument(argument.as_bytes());
     }
-    for variable in &arguments.env {
+    for variable in &program.env {
         words.environment(variable.key(), variable.value());
     }
     words.terminals(Terminals {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use protocol::Ipv4Network;
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 use super::forward::Forward;
 use super::mac::MacAddress;
+use super::options::MachineOptions;
 
 /// The address that QEMU's user network expects of a guest, and its router.
 const USER_NETWORK: Ipv4Network = Ipv4Network {
@@ -27,24 +29,9 @@ pub enum Backend {
     Tap(String),
     /// A Unix socket on which somebody listens: another machine, a program, a kernel in a process.
     /// Each frame goes behind its length in four bytes, big-endian.
-    Unix(String),
+    Unix(PathBuf),
     /// No network.
     None,
-}
-
-/// The options about the network, as the user gave them.
-#[derive(Debug)]
-pub struct NetworkOptions<'a> {
-    /// `--net`.
-    pub backend: Option<&'a Backend>,
-    /// `-p`.
-    pub forwards: &'a [Forward],
-    /// `--ip`.
-    pub address: Option<Ipv4Network>,
-    /// `--gateway`.
-    pub gateway: Option<Ipv4Addr>,
-    /// `--mac`.
-    pub mac: Option<MacAddress>,
 }
 
 /// A network that a machine can be given.
@@ -77,10 +64,10 @@ pub enum NetworkError {
     #[error("--net {0} needs --ip ADDRESS/LENGTH, the guest's address")]
     NoAddress(String),
     /// There is nobody to connect to.
-    #[error("--net unix={path}: {source} (somebody must listen there before the machine starts)")]
+    #[error("--net unix={}: {source} (somebody must listen there before the machine starts)", path.display())]
     NoPeer {
         /// The socket's path.
-        path: String,
+        path: PathBuf,
         /// Why not.
         source: io::Error,
     },
@@ -107,10 +94,10 @@ pub struct SyntaxError(pub &'static str);
 impl Network {
     /// The network for an image that has TCP/IP or has not.
     pub fn plan(
-        options: &NetworkOptions,
+        options: &MachineOptions,
         image_has_net: bool,
     ) -> Result<Option<Self>, NetworkError> {
-        let backend = match options.backend {
+        let backend = match &options.net {
             Some(Backend::None) => return without_network(options, "-p"),
             None if !image_has_net => return without_network(options, "-p"),
             Some(_) if !image_has_net => return Err(NetworkError::NoNetwork("--net")),
@@ -119,9 +106,9 @@ impl Network {
         };
         let network = match &backend {
             Backend::Tap(_) | Backend::Unix(_) => {
-                let address = options.address;
-                let address =
-                    address.ok_or_else(|| NetworkError::NoAddress(backend.to_string()))?;
+                let address = options
+                    .ip
+                    .ok_or_else(|| NetworkError::NoAddress(backend.to_string()))?;
                 // Several machines may share this network, where QEMU would give each of them the
                 // same address.
                 let derived = MacAddress::derived_from(address.address);
@@ -136,19 +123,19 @@ impl Network {
             }
             Backend::User | Backend::None => Self::user(options),
         };
-        if !options.forwards.is_empty() && network.backend != Backend::User {
+        if !options.ports.is_empty() && network.backend != Backend::User {
             return Err(NetworkError::ForwardNeedsUser);
         }
         Ok(Some(network))
     }
 
     /// QEMU's user network, moved to where `--ip` says.
-    fn user(options: &NetworkOptions) -> Self {
-        let address = options.address.unwrap_or(USER_NETWORK);
+    fn user(options: &MachineOptions) -> Self {
+        let address = options.ip.unwrap_or(USER_NETWORK);
         let router = Ipv4Addr::from_bits(first_address(address).to_bits() | 2);
         Self {
             backend: Backend::User,
-            forwards: options.forwards.to_vec(),
+            forwards: options.ports.clone(),
             address,
             gateway: Some(options.gateway.unwrap_or(router)),
             mac: options.mac,
@@ -193,10 +180,10 @@ fn is_interface(name: &str) -> bool {
 
 /// No network, which is an answer unless ports are to lead there.
 fn without_network(
-    options: &NetworkOptions,
+    options: &MachineOptions,
     option: &'static str,
 ) -> Result<Option<Network>, NetworkError> {
-    if options.forwards.is_empty() {
+    if options.ports.is_empty() {
         Ok(None)
     } else {
         Err(NetworkError::NoNetwork(option))
@@ -219,7 +206,7 @@ impl FromStr for Backend {
             None if text == "user" => Ok(Self::User),
             None if text == "none" => Ok(Self::None),
             Some(("tap", name)) if !name.is_empty() => Ok(Self::Tap(name.to_owned())),
-            Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.to_owned())),
+            Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
             _ => Err(SyntaxError("user, none, tap=NAME or unix=PATH")),
         }
     }
@@ -231,7 +218,7 @@ impl fmt::Display for Backend {
         match self {
             Self::User => formatter.write_str("user"),
             Self::Tap(name) => write!(formatter, "tap={name}"),
-            Self::Unix(path) => write!(formatter, "unix={path}"),
+            Self::Unix(path) => write!(formatter, "unix={}", path.display()),
             Self::None => formatter.write_str("none"),
         }
     }
@@ -248,86 +235,63 @@ mod tests {
 
     use super::*;
 
-    const OPTIONS: NetworkOptions = NetworkOptions {
-        backend: None,
-        forwards: &[],
-        address: None,
-        gateway: None,
-        mac: None,
-    };
+    fn plan(options: &str, image_has_net: bool) -> Result<Option<Network>, NetworkError> {
+        let options: MachineOptions = toml::from_str(options).unwrap();
+        Network::plan(&options, image_has_net)
+    }
+
+    fn network(options: &str) -> Network {
+        plan(options, true).unwrap().unwrap()
+    }
 
     #[test]
     fn an_image_with_tcp_gets_the_user_network_unless_said() {
-        let network = Network::plan(&OPTIONS, true).unwrap().unwrap();
+        let network = network("");
         assert_eq!(network.backend, Backend::User);
         assert_eq!(network.gateway, Some(Ipv4Addr::new(10, 0, 2, 2)));
-        assert!(Network::plan(&OPTIONS, false).unwrap().is_none());
-        let none = NetworkOptions {
-            backend: Some(&Backend::None),
-            ..OPTIONS
-        };
-        assert!(Network::plan(&none, true).unwrap().is_none());
+        assert!(plan("", false).unwrap().is_none());
+        assert!(plan("net = 'none'", true).unwrap().is_none());
     }
 
     #[test]
     fn the_user_network_follows_the_address() {
-        let address = parse_address("192.168.7.9/24").ok();
-        let network = Network::plan(&NetworkOptions { address, ..OPTIONS }, true)
-            .unwrap()
-            .unwrap();
+        let network = network("ip = '192.168.7.9/24'");
         assert_eq!(network.gateway, Some(Ipv4Addr::new(192, 168, 7, 2)));
     }
 
     #[test]
     fn machines_on_one_bridge_have_addresses_of_their_own() {
-        let tap = Backend::Tap("tap0".to_owned());
-        let mac = |ip, mac: Option<&str>| {
-            let options = NetworkOptions {
-                backend: Some(&tap),
-                address: parse_address(ip).ok(),
-                mac: mac.map(|text| text.parse().unwrap()),
-                ..OPTIONS
-            };
-            let network = Network::plan(&options, true).unwrap().unwrap();
+        let mac = |options: &str| {
+            let network = network(&format!("net = 'tap=tap0'\n{options}"));
             network.mac.unwrap().to_string()
         };
-        assert_eq!(mac("10.1.1.2/24", None), "02:00:0a:01:01:02");
-        assert_ne!(mac("10.1.1.2/24", None), mac("10.1.1.3/24", None));
+        assert_eq!(mac("ip = '10.1.1.2/24'"), "02:00:0a:01:01:02");
+        assert_ne!(mac("ip = '10.1.1.2/24'"), mac("ip = '10.1.1.3/24'"));
         let chosen = "52:54:00:00:00:07";
-        assert_eq!(mac("10.1.1.2/24", Some(chosen)), chosen);
-        let user = Network::plan(&OPTIONS, true).unwrap().unwrap();
-        assert_eq!(user.mac, None, "on QEMU's own network nobody else is");
+        let options = format!("ip = '10.1.1.2/24'\nmac = '{chosen}'");
+        assert_eq!(mac(&options), chosen);
+        assert_eq!(
+            network("").mac,
+            None,
+            "on QEMU's own network nobody else is"
+        );
     }
 
     #[test]
     fn contradictions_are_refused() {
-        let forwards = &["8080:80".parse().unwrap()][..];
-        let to_nowhere = NetworkOptions {
-            forwards,
-            ..OPTIONS
-        };
         assert!(matches!(
-            Network::plan(&to_nowhere, false),
+            plan("ports = ['8080:80']", false),
             Err(NetworkError::NoNetwork("-p"))
         ));
-        let tap = Backend::Tap("tap0".to_owned());
-        let homeless = NetworkOptions {
-            backend: Some(&tap),
-            ..OPTIONS
-        };
         assert!(matches!(
-            Network::plan(&homeless, true),
+            plan("net = 'tap=tap0'", true),
             Err(NetworkError::NoAddress(_))
         ));
-        let address = parse_address("10.1.1.2/24").ok();
-        let forwarded = NetworkOptions {
-            backend: Some(&tap),
-            forwards,
-            address,
-            ..OPTIONS
-        };
         assert!(matches!(
-            Network::plan(&forwarded, true),
+            plan(
+                "net = 'tap=tap0'\nip = '10.1.1.2/24'\nports = ['8080:80']",
+                true
+            ),
             Err(NetworkError::ForwardNeedsUser)
         ));
     }
@@ -345,15 +309,8 @@ mod tests {
 
     #[test]
     fn a_far_end_that_is_not_there_is_found() {
-        let check = |backend: &str| {
-            let backend = backend.parse().ok();
-            let options = NetworkOptions {
-                backend: backend.as_ref(),
-                address: parse_address("10.1.1.2/24").ok(),
-                ..OPTIONS
-            };
-            Network::plan(&options, true).unwrap().unwrap().claim_host()
-        };
+        let check =
+            |backend: &str| network(&format!("net = '{backend}'\nip = '10.1.1.2/24'")).claim_host();
         assert!(check("tap=lo").is_ok());
         assert!(matches!(
             check("tap=no-such"),
@@ -368,16 +325,7 @@ mod tests {
     fn a_port_in_use_is_found() {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let forwards = &[format!("{port}:80").parse().unwrap()][..];
-        let mut network = Network::plan(
-            &NetworkOptions {
-                forwards,
-                ..OPTIONS
-            },
-            true,
-        )
-        .unwrap()
-        .unwrap();
+        let mut network = network(&format!("ports = ['{port}:80']"));
         let message = network.claim_host().unwrap_err().to_string();
         assert!(message.contains(&port.to_string()), "{message}");
         drop(listener);

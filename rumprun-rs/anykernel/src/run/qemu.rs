@@ -179,21 +179,12 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::network::NetworkOptions;
+    use crate::run::options::MachineOptions;
 
     #[test]
     fn forwards_lead_to_the_guests_address() {
-        let forwards = &[
-            "8080:80".parse().unwrap(),
-            "127.0.0.1:53:53/udp".parse().unwrap(),
-        ][..];
-        let options = NetworkOptions {
-            backend: None,
-            forwards,
-            address: None,
-            gateway: None,
-            mac: None,
-        };
+        let options = "ports = ['8080:80', '127.0.0.1:53:53/udp']";
+        let options: MachineOptions = toml::from_str(options).unwrap();
         let network = Network::plan(&options, true).unwrap().unwrap();
         assert_eq!(
             network.option(),

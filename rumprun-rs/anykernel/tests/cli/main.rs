@@ -5,6 +5,7 @@ mod bake;
 mod boot;
 mod calls;
 mod cc;
+mod configuration;
 mod guest;
 mod inspect;
 mod run;
