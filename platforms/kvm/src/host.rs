@@ -1,11 +1,12 @@
 //! The machine as a home of components.
 
+use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use hypercall::{
-    ConsoleError, EntropyUnavailable, Host, HostRequest, Input, Instant, OutOfPages, Pages, Stream,
-    Wake,
+    ConsoleDevice, ConsoleError, EntropyUnavailable, Host, HostRequest, Input, Instant, OutOfPages,
+    Pages, Stream, Wake,
 };
 
 use crate::clock::Clock;
@@ -35,16 +36,49 @@ impl ClockCell {
 }
 
 /// The machine. There is one; [`machine::start`](crate::start) makes it.
-#[derive(Debug)]
 pub struct KvmHost {
     /// The time since 1970 when the clock began.
     epoch: Duration,
+    /// What carries the streams in place of the I/O ports.
+    console: Option<Box<dyn ConsoleDevice>>,
 }
 
 impl KvmHost {
     /// The machine, whose clock began at `epoch`.
     pub(crate) fn new(epoch: Duration) -> Self {
-        Self { epoch }
+        Self {
+            epoch,
+            console: None,
+        }
+    }
+
+    /// Has `device` carry the console's streams from now on. As long as nobody is at its other end,
+    /// and when it fails, output goes out by the I/O ports.
+    pub fn attach_console(&mut self, device: Box<dyn ConsoleDevice>) {
+        self.console = Some(device);
+    }
+
+    /// How many bytes the console device took, if there is one and it works.
+    fn write_to_device(&mut self, stream: Stream, bytes: &[u8]) -> Option<usize> {
+        let device = self.console.as_mut()?;
+        if bytes.is_empty() {
+            return Some(0);
+        }
+        loop {
+            match device.write(stream, bytes) {
+                Ok(0) => wait::wait(None),
+                written => return written.ok(),
+            }
+        }
+    }
+
+    /// Waits until the console device has sent everything.
+    fn drain_device(&mut self) {
+        if let Some(device) = &mut self.console {
+            while !device.is_drained() {
+                wait::wait(None);
+            }
+        }
     }
 }
 
@@ -64,11 +98,17 @@ impl Host for KvmHost {
     }
 
     fn console_write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, ConsoleError> {
-        CONSOLE.with(|console| console.write(stream, bytes))
+        match self.write_to_device(stream, bytes) {
+            Some(length) => Ok(length),
+            None => CONSOLE.with(|console| console.write(stream, bytes)),
+        }
     }
 
     fn console_read(&mut self, buffer: &mut [u8]) -> Result<Input, ConsoleError> {
-        CONSOLE.with(|console| console.read(buffer))
+        match &mut self.console {
+            Some(device) => device.read(buffer),
+            None => CONSOLE.with(|console| console.read(buffer)),
+        }
     }
 
     fn console_is_terminal(&self, stream: Stream) -> bool {
@@ -98,6 +138,7 @@ impl Host for KvmHost {
     }
 
     fn exit(&mut self, status: u8) -> ! {
+        self.drain_device();
         console::write_exit_status(status);
         machine::reset()
     }

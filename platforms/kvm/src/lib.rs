@@ -9,6 +9,8 @@
 //! `kernel_main(start_info: u64) -> !`, the memory functions of C, and a panic handler.
 #![no_std]
 
+extern crate alloc;
+
 mod address_space;
 mod clock;
 mod console;

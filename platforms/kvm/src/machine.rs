@@ -19,7 +19,6 @@ use crate::{address_space, cpu, interrupts, tables};
 const MOST_TAKEN: usize = 24;
 
 /// A machine that has started.
-#[derive(Debug)]
 pub struct Machine {
     /// The machine as a home of components.
     pub host: KvmHost,

@@ -73,7 +73,7 @@ extern "C" fn init_contract(wiring: &mut Wiring) {
         &mut ProgramHostUnderTest(&mut wiring.program_host),
         &mut text,
     );
-    if let Some(mut device) = wiring.untaken_network_device() {
+    if let Some(mut device) = wiring.take_network_device() {
         let host = &mut wiring.host;
         let device = &mut device;
         let mut wire = EchoWire { device, host };

@@ -9,11 +9,16 @@ use linux_abi::{CallTable, Exception, Handler, Program, ProgramImage, TABLE_LENG
 use net::{Config, Network, Stack};
 use platform_kvm::{KernelHeap, KvmHost, KvmProgramHost, Machine, ProgramKernel, StartError};
 use posix::Kernel;
-use protocol::{MmioDevice, Settings};
-use virtio::{DeviceType, ProbeError, Transport, VirtioError, VirtioNet, VirtioNetOptions};
+use protocol::Settings;
+use virtio::{DeviceType, VirtioNet, VirtioNetOptions};
 
 use crate::loaded_program::LoadedProgram;
 use crate::table::{Image, ImageError, LinkedCall};
+
+mod console;
+mod devices;
+
+use devices::FoundDevice;
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap;
@@ -29,6 +34,8 @@ pub struct Wiring {
     pub(crate) program_host: KvmProgramHost,
     pub(crate) settings: Settings<'static>,
     root_archive: &'static [u8],
+    /// The devices without a driver, once somebody has asked.
+    devices: Option<Vec<FoundDevice>>,
     files: Vfs,
     network: Option<Box<dyn Network>>,
 }
@@ -74,6 +81,7 @@ fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
         program_host,
         settings,
         root_archive: image.root,
+        devices: None,
         files: Vfs::new(Box::new(SyntheticFs::new(core::time::Duration::ZERO))),
         network: None,
     };
@@ -184,7 +192,7 @@ extern "C" fn init_net(wiring: &mut Wiring) {
     let Some(address) = wiring.settings.address() else {
         return;
     };
-    let Some(device) = wiring.untaken_network_device() else {
+    let Some(device) = wiring.take_network_device() else {
         return;
     };
     let mut seed = [0; 8];
@@ -206,71 +214,15 @@ extern "C" fn init_net(wiring: &mut Wiring) {
     wiring.network = Some(Box::new(Stack::new(config, Box::new(device), now)));
 }
 
-/// The driver of the network device at `place`, if there is one. Says on standard error why a
-/// device cannot be used. Each place is asked for once.
-fn open_network_device(place: MmioDevice) -> Option<VirtioNet<virtio::MmioDevice>> {
-    // SAFETY: the command line says that a device is there; each is asked for once.
-    let Some((window, interrupt)) = (unsafe { platform_kvm::open_device(place) }) else {
-        return unused("its registers cannot be reached");
-    };
-    let device = match virtio::probe(window) {
-        Ok(device) => device?,
-        Err(error) => return unused(probe_message(error)),
-    };
-    if device.device_type() != DeviceType::Network {
-        return None;
-    }
-    let options = VirtioNetOptions::default();
-    let length = VirtioNet::<virtio::MmioDevice>::dma_length(&options);
-    let Some(memory) = platform_kvm::dma_region(length) else {
-        return unused(driver_message(VirtioError::MemoryTooSmall));
-    };
-    match VirtioNet::new(device, memory, interrupt, &options) {
-        Ok(driver) => Some(driver),
-        Err(error) => unused(driver_message(error)),
-    }
-}
-
-/// Says why a device is not used.
-fn unused<T>(reason: &'static str) -> Option<T> {
-    platform_kvm::emergency_write(b"anykernel: a device is not used: ");
-    platform_kvm::emergency_write(reason.as_bytes());
-    platform_kvm::emergency_write(b"\n");
-    None
-}
-
-/// Why what is at a place cannot be taken for a device.
-const fn probe_message(error: ProbeError) -> &'static str {
-    match error {
-        ProbeError::NotVirtio => "no virtio registers are there",
-        ProbeError::Legacy => "it offers only the legacy virtio interface",
-        ProbeError::UnknownVersion(_) => "its version of virtio is unknown",
-        ProbeError::UnknownClass(_) => "its class is unknown",
-    }
-}
-
-/// Why a network device cannot be driven.
-const fn driver_message(error: VirtioError) -> &'static str {
-    match error {
-        VirtioError::WrongClass => "it is of another class",
-        VirtioError::ResetTimeout => "it does not finish its reset",
-        VirtioError::FeatureMissing => "it lacks a feature that is needed",
-        VirtioError::FeaturesRefused => "it refused the features it had offered",
-        VirtioError::QueueMissing => "it lacks a queue",
-        VirtioError::QueueSize(_) => "it gives an impossible size of a queue",
-        VirtioError::Configuration => "its configuration cannot be read",
-        VirtioError::ConfigurationInvalid => "its configuration is invalid",
-        VirtioError::MemoryTooSmall => "too little memory for its buffers",
-    }
-}
-
 impl Wiring {
-    /// The first network device, unless TCP/IP has it.
-    pub(crate) fn untaken_network_device(&self) -> Option<VirtioNet<virtio::MmioDevice>> {
-        if self.network.is_some() {
-            return None;
-        }
-        self.settings.devices().find_map(open_network_device)
+    /// The driver of the first network device, unless TCP/IP has it.
+    pub(crate) fn take_network_device(&mut self) -> Option<VirtioNet<virtio::MmioDevice>> {
+        let options = VirtioNetOptions::default();
+        let memory_length = VirtioNet::<virtio::MmioDevice>::dma_length(&options);
+        self.take_device(DeviceType::Network)?
+            .drive(memory_length, |device, memory, interrupt| {
+                VirtioNet::new(device, memory, interrupt, &options)
+            })
     }
 
     fn mount(&mut self, path: &[u8], files: Box<dyn fs::FileSystem>) {

@@ -1,4 +1,4 @@
-//! Which files may name a component and a platform: those called `wiring.rs`.
+//! Which files may name a component and a platform: those called `wiring.rs`, and their modules.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,8 @@ use crate::source::SourceFile;
 
 /// The name of the files in which components and platforms meet.
 const WIRING: &str = "wiring.rs";
+/// Where the modules of such a file lie.
+const WIRING_MODULES: &str = "/src/wiring/";
 
 /// The files that name both and are no wiring, each as a line.
 ///
@@ -21,7 +23,7 @@ pub fn violations(packages: &[Package], files: &[SourceFile]) -> Result<Vec<Stri
     let platforms = crate_names(packages, Layer::Platform);
     let mut violations = Vec::new();
     for file in files {
-        if file.path.rsplit('/').next() == Some(WIRING) {
+        if is_wiring(&file.path) {
             continue;
         }
         let Some(syntax) = file.syntax()? else {
@@ -38,6 +40,10 @@ pub fn violations(packages: &[Package], files: &[SourceFile]) -> Result<Vec<Stri
         }
     }
     Ok(violations)
+}
+
+fn is_wiring(path: &str) -> bool {
+    path.rsplit('/').next() == Some(WIRING) || path.contains(WIRING_MODULES)
 }
 
 /// The crates of `layer` as Rust names them.
@@ -142,6 +148,7 @@ mod tests {
     fn both_meet_in_wiring_only() {
         let both = "use fs::Vfs; fn main() { platform_linux::Home::new(); }";
         assert_eq!(check("tool/src/wiring.rs", both), [""; 0]);
+        assert_eq!(check("tool/src/wiring/devices.rs", both), [""; 0]);
         assert_eq!(
             check("tool/src/main.rs", both),
             ["tool/src/main.rs names fs and platform_linux: that belongs in a wiring.rs"]

@@ -23,13 +23,25 @@ pub enum Choice {
     WithPaths,
     /// When the program can make sockets.
     WithSockets,
+    /// When the program can read and cannot make sockets: what it reads may be standard input, and
+    /// plenty of it.
+    WithInput,
     /// Only when the user names it.
     OnRequest,
 }
 
+/// The component that drives a virtio console: `run` gives one to images that have it.
+pub const CONSOLE: &str = "console";
+
 /// Every component there is, in the order in which an image starts them: what holds the root
 /// comes before what is mounted upon it.
 pub const COMPONENTS: &[Component] = &[
+    Component {
+        name: CONSOLE,
+        init_symbol: "init_console",
+        choice: Choice::WithInput,
+        description: "standard input, output and error over virtio-console",
+    },
     Component {
         name: "tarfs",
         init_symbol: "init_tarfs",

@@ -21,7 +21,7 @@ pub mod staging;
 mod terminals;
 
 pub use command_line::CommandLine;
-pub use components::{COMPONENTS, Choice, Component};
+pub use components::{COMPONENTS, CONSOLE, Choice, Component};
 pub use image_table::ImageTable;
 pub use mmio_device::MmioDevice;
 pub use percent::decode;

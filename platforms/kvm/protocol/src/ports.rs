@@ -13,3 +13,14 @@ pub const EXIT_STATUS: u16 = 0xeb;
 pub const DEBUGCON_READBACK: u8 = 0xe9;
 /// The first register of the 16550 serial port that carries [`control`](crate::control).
 pub const COM1: u16 = 0x3f8;
+
+/// The ports of the virtio console, where there is one. It carries the three streams faster than
+/// the I/O ports, which a byte a time leaves the machine for.
+pub mod console {
+    /// Standard input.
+    pub const INPUT: u16 = 1;
+    /// Standard output.
+    pub const OUTPUT: u16 = 2;
+    /// Standard error.
+    pub const ERROR: u16 = 3;
+}

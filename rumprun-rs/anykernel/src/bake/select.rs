@@ -66,6 +66,9 @@ const PATH_CALLS: [u32; 56] = [
     __NR_acct,
 ];
 
+/// The calls that read from a descriptor which may be standard input.
+const READ_CALLS: [u32; 2] = [__NR_read, __NR_readv];
+
 /// What the choice depends on.
 #[derive(Debug)]
 pub struct Wishes<'a> {
@@ -120,6 +123,10 @@ fn is_chosen(component: &Component, wishes: &Wishes) -> bool {
         Choice::WithRoot => wishes.has_root,
         Choice::WithPaths => PATH_CALLS.iter().any(|&call| wishes.calls.contains(call)),
         Choice::WithSockets => wishes.calls.contains(__NR_socket),
+        Choice::WithInput => {
+            let reads = READ_CALLS.iter().any(|&call| wishes.calls.contains(call));
+            reads && !wishes.calls.contains(__NR_socket)
+        }
         Choice::OnRequest => false,
     };
     !is_in(wishes.without) && (by_itself || is_in(wishes.with))
@@ -162,6 +169,8 @@ mod tests {
         let no_names: [&str; 0] = [];
         assert_eq!(names(false, only(&[__NR_write])), no_names);
         assert_eq!(names(false, only(&[__NR_socket])), ["net"]);
+        assert_eq!(names(false, only(&[__NR_read])), ["console"]);
+        assert_eq!(names(false, only(&[__NR_read, __NR_socket])), ["net"]);
         assert_eq!(
             names(false, only(&[__NR_open])),
             ["ramfs", "devfs", "procfs"]

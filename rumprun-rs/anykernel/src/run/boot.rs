@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::control::Control;
+use super::input::Feed;
 use super::output::Copier;
 use super::process::Process;
 use super::qemu::{self, Machine};
@@ -44,8 +45,12 @@ pub enum BootError {
 /// Runs `machine` to its end, if need be on the next best accelerator, and returns our status.
 pub fn boot(program: &Path, mut machine: Machine, verbose: bool) -> Result<u8, BootError> {
     let mut signals = Signals::catch()?;
+    let feed = match machine.has_console {
+        true => Some(Feed::start(duplicate(io::stdin())?)?),
+        false => None,
+    };
     loop {
-        let (end, messages) = attempt(program, &machine, verbose, &mut signals)?;
+        let (end, messages) = attempt(program, &machine, feed.as_ref(), verbose, &mut signals)?;
         match end {
             End::Status(status) => return Ok(status),
             End::Interrupted => return Ok(INTERRUPTED),
@@ -63,15 +68,17 @@ pub fn boot(program: &Path, mut machine: Machine, verbose: bool) -> Result<u8, B
 fn attempt(
     program: &Path,
     machine: &Machine,
+    feed: Option<&Feed>,
     verbose: bool,
     signals: &mut Signals,
 ) -> Result<(End, String), BootError> {
-    let mut process = Process::start(program, machine, verbose).map_err(|source| {
-        BootError::QemuDoesNotStart {
-            program: program.to_owned(),
-            source,
-        }
-    })?;
+    let mut process =
+        Process::start(program, machine, feed.map(Feed::end), verbose).map_err(|source| {
+            BootError::QemuDoesNotStart {
+                program: program.to_owned(),
+                source,
+            }
+        })?;
     let (reader_gone, gone) = io::pipe()?;
     let output = Copier::start(process.output, duplicate(io::stdout())?, gone.try_clone()?);
     let error = Copier::start(process.error, duplicate(io::stderr())?, gone.try_clone()?);

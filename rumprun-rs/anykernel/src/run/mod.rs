@@ -8,6 +8,7 @@ mod boot;
 mod child;
 mod control;
 mod forward;
+mod input;
 mod mac;
 mod memory;
 mod network;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use protocol::{CommandLine, Terminals};
+use protocol::{CONSOLE, CommandLine, Terminals};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -36,7 +37,7 @@ use crate::{Outcome, programs};
 use accelerator::Accelerator;
 use memory::MemorySize;
 use network::Network;
-use qemu::Machine;
+use qemu::{Machine, Slot};
 
 pub use options::MachineOptions;
 
@@ -108,6 +109,7 @@ pub fn command(arguments: RunArguments) -> Outcome {
         memory: machine.memory(),
         accelerator: Accelerator::choose(machine.accel.unwrap_or_default())?,
         network: network.as_ref(),
+        has_console: drives_console(&image),
     };
     Ok(ExitCode::from(boot::boot(
         &program,
@@ -164,6 +166,11 @@ fn drives_network(image: &ImageFile, is_given: bool) -> bool {
         .any(|name| name == "net" || name == "contract" && is_given)
 }
 
+/// Whether the image's streams go over a virtio console.
+fn drives_console(image: &ImageFile) -> bool {
+    image.settings().components().any(|name| name == CONSOLE)
+}
+
 fn find_qemu(named: Option<&Path>) -> Result<PathBuf, RunError> {
     match named {
         Some(path) => Ok(path.to_owned()),
@@ -194,8 +201,11 @@ fn words(program: &ProgramOptions, image: &ImageFile, network: Option<&Network>)
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     words.epoch_ns(u64::try_from(now.as_nanos()).unwrap_or(0));
+    if drives_console(image) {
+        words.device(Slot::CONSOLE.device());
+    }
     if let Some(network) = network {
-        words.device(qemu::NETWORK_TRANSPORT);
+        words.device(Slot::NETWORK.device());
         words.address(network.address);
         network
             .gateway

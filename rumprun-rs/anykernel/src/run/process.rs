@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr};
@@ -37,8 +37,14 @@ pub struct Qemu {
 }
 
 impl Process {
-    /// Starts `program` for `machine`, and shows the command when asked.
-    pub fn start(program: &Path, machine: &Machine, show: bool) -> io::Result<Self> {
+    /// Starts `program` for `machine`, whose console reads from `input` if it has one, and shows
+    /// the command when asked.
+    pub fn start(
+        program: &Path,
+        machine: &Machine,
+        input: Option<BorrowedFd>,
+        show: bool,
+    ) -> io::Result<Self> {
         let (output, output_end) = io::pipe()?;
         let (error, error_end) = io::pipe()?;
         let (status, status_end) = io::pipe()?;
@@ -50,7 +56,8 @@ impl Process {
             status_end.as_fd(),
             control_end.as_fd(),
         ];
-        for end in channels.into_iter().chain(wire.map(AsFd::as_fd)) {
+        let wire = wire.map(AsFd::as_fd);
+        for end in channels.into_iter().chain(wire).chain(input) {
             // No other program is started meanwhile, so QEMU alone inherits it.
             rustix::io::fcntl_setfd(end, FdFlags::empty())?;
         }
@@ -59,6 +66,7 @@ impl Process {
             error: error_end.as_raw_fd(),
             status: status_end.as_raw_fd(),
             control: control_end.as_raw_fd(),
+            input: input.map(|input| input.as_raw_fd()),
         });
         if show {
             eprintln!("{}", shell_line(program, &arguments));

@@ -12,12 +12,14 @@
 //!   the serial port standard input and requests (crate `protocol`). Their other ends are handed
 //!   down as open descriptors: the first three are pipes, which take what a slow reader has not
 //!   read yet, and never lose a byte.
+//! - `virtio-serial-device` for images that drive it: the three streams, faster.
 
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 
-use protocol::{MmioDevice, ports};
+use protocol::MmioDevice;
+use protocol::ports::{self, console};
 
 use super::accelerator::Accelerator;
 use super::forward::{Forward, Transport};
@@ -27,15 +29,34 @@ use super::network::{Backend, Network, first_address};
 /// The name under which distributions install it.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// Where the transport sits that the network device is pinned to: the last of 24, each of
-/// 512 bytes, with the inputs of the second I/O APIC in order (QEMU, hw/i386/microvm.c). QEMU
-/// itself fills them from the last; and the first one's interrupt would come in at another input,
-/// as QEMU takes it for the timer's (hw/intc/ioapic.c).
-pub const NETWORK_TRANSPORT: MmioDevice = MmioDevice {
-    size: 512,
-    address: 0xfeb0_2e00,
-    interrupt: 47,
-};
+/// One of the machine's virtio-mmio transports, to which a device is pinned.
+///
+/// There are 24, each of 512 bytes, with the inputs of the second I/O APIC in order (QEMU,
+/// hw/i386/microvm.c). QEMU itself fills them from the last; and the first one's interrupt would
+/// come in at another input, as QEMU takes it for the timer's (hw/intc/ioapic.c).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot(u8);
+
+impl Slot {
+    /// The network device's.
+    pub const NETWORK: Self = Self(23);
+    /// The console's.
+    pub const CONSOLE: Self = Self(22);
+
+    /// Where it is.
+    pub const fn device(self) -> MmioDevice {
+        MmioDevice {
+            size: 512,
+            address: 0xfeb0_0000 + 512 * self.0 as u64,
+            interrupt: 24 + self.0 as u32,
+        }
+    }
+
+    /// The property of a device that pins it there.
+    fn bus(self) -> String {
+        format!("bus=virtio-mmio-bus.{}", self.0)
+    }
+}
 
 /// A machine to start.
 #[derive(Debug)]
@@ -50,6 +71,8 @@ pub struct Machine<'a> {
     pub accelerator: Accelerator,
     /// Its network.
     pub network: Option<&'a Network>,
+    /// Whether it has a virtio console.
+    pub has_console: bool,
 }
 
 /// QEMU's ends of the channels, as it inherits them.
@@ -63,6 +86,8 @@ pub struct Channels {
     pub status: RawFd,
     /// Socket of the serial port.
     pub control: RawFd,
+    /// Socket of standard input, for a machine that has a virtio console.
+    pub input: Option<RawFd>,
 }
 
 impl Machine<'_> {
@@ -99,6 +124,9 @@ impl Machine<'_> {
             format!("socket,id=control,fd={}", channels.control).into(),
         );
         add("-serial", "chardev:control".into());
+        if let Some(input) = channels.input {
+            console_options(input, &mut add);
+        }
         if let Some(network) = self.network {
             add("-netdev", network.option().into());
             add("-device", network.device().into());
@@ -113,6 +141,29 @@ impl Machine<'_> {
             Accelerator::KvmWithoutCapabilities => "host,-arch-capabilities",
             Accelerator::Tcg => "max",
         }
+    }
+}
+
+/// The virtio console. Its outputs are the debug ports' pipes, so what is written early comes out
+/// first.
+fn console_options(input: RawFd, add: &mut impl FnMut(&str, OsString)) {
+    let bus = Slot::CONSOLE.bus();
+    add(
+        "-device",
+        format!("virtio-serial-device,id=console,max_ports=4,{bus}").into(),
+    );
+    let pipe = |set| format!("file,path=/dev/fdset/{set},append=on");
+    let streams = [
+        (console::INPUT, format!("socket,fd={input}")),
+        (console::OUTPUT, pipe(0)),
+        (console::ERROR, pipe(1)),
+    ];
+    for (number, channel) in streams {
+        add("-chardev", format!("{channel},id=stream{number}").into());
+        add(
+            "-device",
+            format!("virtserialport,bus=console.0,nr={number},chardev=stream{number}").into(),
+        );
     }
 }
 
@@ -143,7 +194,7 @@ impl Network {
 
     /// The value of `-device`.
     fn device(&self) -> String {
-        let mut device = "virtio-net-device,netdev=net0,bus=virtio-mmio-bus.23".to_owned();
+        let mut device = format!("virtio-net-device,netdev=net0,{}", Slot::NETWORK.bus());
         if let Some(mac) = self.mac {
             device += &format!(",mac={mac}");
         }
@@ -201,12 +252,14 @@ mod tests {
             memory: "1.5M".parse().unwrap(),
             accelerator,
             network: None,
+            has_console: false,
         };
         let channels = Channels {
             output: 3,
             error: 4,
             status: 5,
             control: 6,
+            input: None,
         };
         let has = |accelerator, option: [&str; 2]| {
             machine(accelerator)

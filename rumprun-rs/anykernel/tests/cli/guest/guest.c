@@ -154,6 +154,7 @@ static u32 mark_count;
 #define COMPONENT(name) \
 	void init_##name(void) { marks[mark_count++] = "component " #name "\n"; }
 
+COMPONENT(console)
 COMPONENT(tarfs)
 COMPONENT(ramfs)
 COMPONENT(devfs)
