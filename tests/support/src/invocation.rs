@@ -16,6 +16,7 @@ pub struct Invocation {
     pub(crate) input: Vec<u8>,
     pub(crate) root: Option<PathBuf>,
     pub(crate) memory: &'static str,
+    pub(crate) without: Vec<&'static str>,
 }
 
 impl Default for Invocation {
@@ -33,6 +34,7 @@ impl Invocation {
             input: Vec::new(),
             root: None,
             memory: "64M",
+            without: Vec::new(),
         }
     }
 
@@ -69,6 +71,12 @@ impl Invocation {
     /// Sets the machine's memory, as the option `-m` takes it.
     pub fn memory(mut self, memory: &'static str) -> Self {
         self.memory = memory;
+        self
+    }
+
+    /// Leaves a component out of the image.
+    pub fn without(mut self, component: &'static str) -> Self {
+        self.without.push(component);
         self
     }
 

@@ -107,6 +107,9 @@ impl Program {
         if let Some(root) = &invocation.root {
             command.arg("--root").arg(root);
         }
+        for component in &invocation.without {
+            command.args(["--without", component]);
+        }
         for (key, value) in &invocation.variables {
             let mut variable = OsString::from(key);
             variable.push("=");

@@ -1,11 +1,23 @@
-//! Standard input: all of it, and its end.
+//! Standard input: all of it, and its end. Once over the virtio console, which an image of a program
+//! that reads has by itself, and once over the serial port.
 
 use test_boot::program;
 use test_support::{Home, Invocation, assert_same};
 
-/// Copies `input` through a booted program, and demands that it all came through.
+/// Copies `input` through a booted program both ways, and demands that it all came through.
 fn check(input: &[u8]) {
-    let outcome = assert_same(&program("copy_input"), &Invocation::new().input(input));
+    check_over(Invocation::new(), input);
+    // As much of it as the slower way takes in a second.
+    check_over(serial_port(), &input[..input.len().min(100_000)]);
+}
+
+/// A machine without a console device.
+fn serial_port() -> Invocation {
+    Invocation::new().without("console")
+}
+
+fn check_over(invocation: Invocation, input: &[u8]) {
+    let outcome = assert_same(&program("copy_input"), &invocation.input(input));
     assert_eq!(outcome.stdout, input);
     let length = input.len();
     assert_eq!(
@@ -34,15 +46,21 @@ fn a_mebibyte_of_all_bytes_arrives() {
 
 #[test]
 fn its_end_is_an_event() {
-    let invocation = Invocation::new().input("a line\n");
-    assert_same(&program("input_events"), &invocation);
+    for invocation in [Invocation::new(), serial_port()] {
+        assert_same(&program("input_events"), &invocation.input("a line\n"));
+    }
 }
 
 #[test]
 fn each_line_ends_a_wait() {
     let program = program("input_events");
-    let outcomes = [Home::Linux, Home::Booted].map(|home| {
-        let mut process = program.start(home, &Invocation::new());
+    let homes = [
+        (Home::Linux, Invocation::new()),
+        (Home::Booted, Invocation::new()),
+        (Home::Booted, serial_port()),
+    ];
+    let outcomes = homes.map(|(home, invocation)| {
+        let mut process = program.start(home, &invocation);
         for (round, line) in ["one\n", "two\n", "three\n"].into_iter().enumerate() {
             process.wait_for_output(&format!("round {round}\n"));
             process.feed(line);
@@ -50,5 +68,6 @@ fn each_line_ends_a_wait() {
         process.finish()
     });
     assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
     assert!(outcomes[0].text().ends_with("[three\n]\n"));
 }

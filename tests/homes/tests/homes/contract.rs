@@ -56,8 +56,19 @@ fn run_by_itself(command: Command) -> Outcome {
 
 #[test]
 fn a_machine_whose_other_ends_are_staged() {
+    assert_holds_when_staged(&[]);
+}
+
+#[test]
+fn a_machine_without_a_console_device() {
+    assert_holds_when_staged(&["--without", "console"]);
+}
+
+/// That all that can be staged from outside holds in a machine that `options` describe.
+fn assert_holds_when_staged(options: &[&str]) {
     let program = Compiled::new("tests/homes/programs/after.c");
     let mut command = suite(&program);
+    command.args(options);
     command.args(["--env", staging::ANNOUNCED]);
     let directed = direct(command);
 
