@@ -1,7 +1,8 @@
-//! A program's memory as a table of pages.
+//! A program's memory as areas, and as pages where it was touched.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec;
 
 use crate::{Fault, MapError, PAGE_SIZE, ProgramHost, ProgramRange, Protection};
@@ -18,16 +19,20 @@ const PAGE: u64 = PAGE_SIZE as u64;
 /// [`copy_out`](ProgramHost::copy_out).
 #[derive(Debug)]
 pub struct FakeProgramHost {
-    pages: BTreeMap<u64, Page>,
+    /// What is mapped, by its first address. No two areas overlap.
+    areas: BTreeMap<u64, Area>,
+    /// The bytes of pages that were touched.
+    pages: BTreeMap<u64, Box<[u8]>>,
     free_pages: usize,
     thread_pointer: u64,
     extended_state: Box<[u8; 512]>,
 }
 
-#[derive(Debug)]
-struct Page {
+/// Mapped pages that a program may use alike.
+#[derive(Clone, Copy, Debug)]
+struct Area {
+    end: u64,
     protection: Protection,
-    bytes: Option<Box<[u8]>>,
 }
 
 impl Default for FakeProgramHost {
@@ -40,6 +45,7 @@ impl FakeProgramHost {
     /// A host with 4 MiB of memory and nothing mapped.
     pub fn new() -> Self {
         Self {
+            areas: BTreeMap::new(),
             pages: BTreeMap::new(),
             free_pages: MEMORY_PAGES,
             thread_pointer: 0,
@@ -54,21 +60,35 @@ impl FakeProgramHost {
 
     /// The protection of the page that holds `address`, if it is mapped.
     pub fn protection(&self, address: u64) -> Option<Protection> {
-        let page = self.pages.get(&page_of(address))?;
-        Some(page.protection)
+        let (_, area) = self.areas.range(..=address).next_back()?;
+        (address < area.end).then_some(area.protection)
     }
 
     /// The page at `start`, with memory.
     fn backed(&mut self, start: u64, access: Protection) -> Option<&mut [u8]> {
-        let page = self.pages.get_mut(&start)?;
-        if !page.protection.contains(access) {
+        if !self.protection(start)?.contains(access) {
             return None;
         }
-        if page.bytes.is_none() {
-            self.free_pages = self.free_pages.checked_sub(1)?;
-            page.bytes = Some(vec![0; PAGE_SIZE].into());
+        let free_pages = &mut self.free_pages;
+        match self.pages.entry(start) {
+            Entry::Occupied(page) => Some(page.into_mut()),
+            Entry::Vacant(place) => {
+                *free_pages = free_pages.checked_sub(1)?;
+                Some(place.insert(vec![0; PAGE_SIZE].into()))
+            }
         }
-        page.bytes.as_deref_mut()
+    }
+
+    /// Has no area reach over `address`.
+    fn split(&mut self, address: u64) {
+        let Some((_, area)) = self.areas.range_mut(..address).next_back() else {
+            return;
+        };
+        if area.end > address {
+            let rest = *area;
+            area.end = address;
+            self.areas.insert(address, rest);
+        }
     }
 
     /// Hands each part of the `length` bytes from `address` that lies within one page to `visit`,
@@ -99,10 +119,6 @@ fn page_of(address: u64) -> u64 {
     address - address % PAGE
 }
 
-fn starts(range: ProgramRange) -> impl Iterator<Item = u64> {
-    range.addresses().step_by(PAGE_SIZE)
-}
-
 fn check_protection(protection: Protection) -> Result<(), MapError> {
     if protection.contains(Protection::WRITE | Protection::EXECUTE) {
         return Err(MapError::WriteExecute);
@@ -124,31 +140,36 @@ impl ProgramHost for FakeProgramHost {
         check_protection(protection)?;
         let all = self.program_range();
         let within = range.start() >= all.start() && range.end() <= all.end();
-        if !within || self.pages.range(range.addresses()).next().is_some() {
+        let last = self.areas.range(..range.end()).next_back();
+        let is_free = last.is_none_or(|(_, area)| area.end <= range.start());
+        if !within || !is_free {
             return Err(MapError::Unavailable);
         }
-        self.pages.extend(starts(range).map(|start| {
-            let bytes = None;
-            (start, Page { protection, bytes })
-        }));
+        if !range.is_empty() {
+            let end = range.end();
+            self.areas.insert(range.start(), Area { end, protection });
+        }
         Ok(())
     }
 
     fn protect(&mut self, range: ProgramRange, protection: Protection) -> Result<(), MapError> {
         check_protection(protection)?;
-        for (_, page) in self.pages.range_mut(range.addresses()) {
-            page.protection = protection;
+        self.split(range.start());
+        self.split(range.end());
+        for (_, area) in self.areas.range_mut(range.addresses()) {
+            area.protection = protection;
         }
         Ok(())
     }
 
     fn unmap(&mut self, range: ProgramRange) {
-        let freed = self
-            .pages
+        self.split(range.start());
+        self.split(range.end());
+        self.areas
             .extract_if(range.addresses(), |_, _| true)
-            .filter(|(_, page)| page.bytes.is_some())
-            .count();
-        self.free_pages += freed;
+            .for_each(drop);
+        let pages = self.pages.extract_if(range.addresses(), |_, _| true);
+        self.free_pages += pages.count();
     }
 
     fn prepare(&mut self, address: u64, length: usize, access: Protection) -> Result<(), Fault> {
