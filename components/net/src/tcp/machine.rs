@@ -253,8 +253,20 @@ impl Machine {
         } else if !segment::is_before(header.sequence, expected) {
             self.heard.window = header.window;
             self.heard.acknowledge(&header, self.record.last_sent);
+            if self.is_all_acknowledged(&header) {
+                // A window is of no use any more. Left shut it would have smoltcp probe for ever,
+                // without a pause (0.14: in FIN-WAIT-2 its probes do not count as such).
+                segment::set_window(segment, header.window.max(1));
+            }
         }
         segment::shift_acknowledgement(segment, self.record.offset.wrapping_neg());
+    }
+
+    /// Whether a segment says that the peer has everything, our end included.
+    fn is_all_acknowledged(&self, header: &segment::Header) -> bool {
+        let has_ended = matches!(self.state(), State::FinWait1 | State::FinWait2);
+        let sent = self.record.last_sent;
+        has_ended && sent.is_some_and(|sent| sent.next == header.acknowledgement)
     }
 
     fn socket(&mut self) -> &mut tcp::Socket<'static> {

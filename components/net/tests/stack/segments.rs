@@ -478,6 +478,24 @@ fn a_shut_window_is_probed() {
     assert_eq!(peer.hear(), ["P. 2 ack 1 \"ata\""]);
 }
 
+/// The peer takes the last byte and the end, and its window stays shut.
+#[test]
+fn a_window_is_not_probed_after_the_end() {
+    let (mut peer, socket) = accepted();
+    peer.world.send(0, socket, b"data").unwrap();
+    peer.world.hosts[0].close(socket);
+    assert_eq!(peer.hear(), ["F. 1 ack 1 \"data\""]);
+    peer.window = 0;
+    for acknowledged in [3, 6] {
+        peer.say(".", 1, acknowledged, "");
+        assert_eq!(peer.hear(), [""; 0]);
+    }
+    peer.world.pass(Duration::from_secs(10));
+    assert_eq!(peer.hear(), [""; 0]);
+    peer.say("F.", 1, 6, "");
+    assert_eq!(peer.hear(), [". 6 ack 2"]);
+}
+
 #[test]
 fn a_neighbour_that_has_gone_is_given_up() {
     let (mut peer, socket) = accepted();
