@@ -5,8 +5,10 @@
 //! the world: the same bytes do the same again.
 
 mod frames;
+mod syscalls;
 
 pub use frames::{frames, frames_as_text};
+pub use syscalls::{syscalls, syscalls_as_text};
 
 /// How many bytes are allocated now, for the oracle of memory. A target's program brings it with
 /// its allocator; one that has none answers zero always.

@@ -33,6 +33,12 @@ fn frames() {
 }
 
 #[test]
+fn syscalls() {
+    replay("syscalls", fuzzing::syscalls);
+}
+
+#[test]
 fn an_empty_input_is_none() {
-    fuzzing::frames(&[], memory::live_bytes);
+    assert!(fuzzing::frames(&[], memory::live_bytes) > 0);
+    assert_eq!(fuzzing::syscalls(&[], memory::live_bytes), 0);
 }

@@ -1,0 +1,35 @@
+//! Says what a fuzz target's input means, and runs it: `input TARGET FILE`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use userspace_harness::fuzzing;
+
+/// Says what a fuzz target's input means, a step a line, and runs it
+#[derive(Parser)]
+struct CommandLine {
+    /// The fuzz target
+    target: Target,
+    /// The input, as `cargo xtask fuzz` reports it
+    file: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Target {
+    Frames,
+    Syscalls,
+}
+
+fn main() -> Result<()> {
+    let CommandLine { target, file } = CommandLine::parse();
+    let input = std::fs::read(&file).with_context(|| file.display().to_string())?;
+    let (text, run): (_, fn(&[u8], fuzzing::LiveBytes) -> usize) = match target {
+        Target::Frames => (fuzzing::frames_as_text(&input), fuzzing::frames),
+        Target::Syscalls => (fuzzing::syscalls_as_text(&input), fuzzing::syscalls),
+    };
+    print!("{text}");
+    run(&input, || 0);
+    println!("no finding");
+    Ok(())
+}
