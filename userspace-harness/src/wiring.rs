@@ -104,7 +104,7 @@ fn files(root: Option<&Path>, now: Duration) -> Result<Vfs, StartError> {
         None => Vfs::new(Box::new(RamFs::new(0, now))),
     };
     vfs.mount(b"/tmp", Box::new(RamFs::new(TEMPORARY_LIMIT, now)))?;
-    vfs.mount(b"/dev", Box::new(fs::devices(now)))?;
+    vfs.mount(b"/dev", Box::new(fs::devices(now, 0)))?;
     Ok(vfs)
 }
 

@@ -30,6 +30,13 @@ pub enum FileKind {
         /// Which of its devices.
         minor: u32,
     },
+    /// A device that holds blocks, by the numbers likewise.
+    BlockDevice {
+        /// Which driver.
+        major: u32,
+        /// Which of its devices.
+        minor: u32,
+    },
     /// A named pipe.
     Fifo,
     /// A local socket's name.

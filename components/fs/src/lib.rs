@@ -38,7 +38,7 @@ mod testing;
 mod vfs;
 mod walk;
 
-pub use devices::devices;
+pub use devices::{DISK_MAJOR, DISK_MINORS, devices};
 pub use file_system::{
     Attributes, DirectoryEntry, FileKind, FileSystem, FsError, NodeId, Permissions, SetAttributes,
     Timestamps,

@@ -45,6 +45,7 @@ enum Content {
     Made(Box<dyn Fn() -> Vec<u8> + Send>),
     Link(Cow<'static, [u8]>),
     CharacterDevice { major: u32, minor: u32 },
+    BlockDevice { major: u32, minor: u32 },
 }
 
 /// The index of the root in [`SyntheticFs::nodes`].
@@ -90,6 +91,12 @@ impl SyntheticFs {
     #[must_use]
     pub fn character_device(self, path: &[u8], major: u32, minor: u32, permissions: u16) -> Self {
         self.with(path, Content::CharacterDevice { major, minor }, permissions)
+    }
+
+    /// Adds a block device.
+    #[must_use]
+    pub fn block_device(self, path: &[u8], major: u32, minor: u32, permissions: u16) -> Self {
+        self.with(path, Content::BlockDevice { major, minor }, permissions)
     }
 
     fn with_root(content: Content, permissions: u16, now: Duration) -> Self {
@@ -165,6 +172,7 @@ impl SyntheticFs {
             Content::Bytes(_) | Content::Made(_) => FileKind::Regular,
             Content::Link(_) => FileKind::SymbolicLink,
             Content::CharacterDevice { major, minor } => FileKind::CharacterDevice { major, minor },
+            Content::BlockDevice { major, minor } => FileKind::BlockDevice { major, minor },
         }
     }
 }
@@ -206,7 +214,9 @@ impl FileSystem for SyntheticFs {
                 (0, 2 + directories.count() as u32)
             }
             Content::Bytes(bytes) | Content::Link(bytes) => (bytes.len() as u64, 1),
-            Content::Made(_) | Content::CharacterDevice { .. } => (0, 1),
+            Content::Made(_) | Content::CharacterDevice { .. } | Content::BlockDevice { .. } => {
+                (0, 1)
+            }
         };
         Ok(Attributes {
             node,

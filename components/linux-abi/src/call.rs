@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use hypercall::Registers;
-use posix::{Directory, Errno, Fd, Permissions, Step};
+use posix::{Directory, Errno, Fd, Permissions};
 
 use crate::bindings::AT_FDCWD;
 use crate::user_buffer::Span;
@@ -91,9 +91,4 @@ pub(crate) fn descriptor(result: Result<Fd, Errno>) -> Outcome {
 /// Nothing as a call returns it.
 pub(crate) fn nothing(result: Result<(), Errno>) -> Outcome {
     result.map(|()| 0)
-}
-
-/// A step that has come to its end, for operations that are not steps.
-pub(crate) fn done<T>(result: Result<T, Errno>) -> Result<Step<T>, Errno> {
-    result.map(Step::Done)
 }

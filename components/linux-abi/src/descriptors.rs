@@ -128,11 +128,11 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
                 self.check_terminal(fd)?;
                 self.answer(at, terminal_modes().as_bytes())
             }
-            _ => self.kernel.fcntl_getfd(fd).and(Err(Errno::ENOTTY)),
+            request => self.disk_ioctl(fd, request, at),
         }
     }
 
-    fn answer(&mut self, address: u64, bytes: &[u8]) -> Outcome {
+    pub(crate) fn answer(&mut self, address: u64, bytes: &[u8]) -> Outcome {
         nothing(self.memory().write_bytes(address, bytes))
     }
 

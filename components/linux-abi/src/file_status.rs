@@ -7,8 +7,9 @@ use posix::{Directory, Errno, FileKind, FileStatus, FileSystemStatus};
 use zerocopy::FromZeros as _;
 
 use crate::bindings::{
-    AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, S_IFCHR, S_IFDIR,
-    S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, STATX_BASIC_STATS, stat, statfs, statx, statx_timestamp,
+    AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR,
+    S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, STATX_BASIC_STATS, stat, statfs, statx,
+    statx_timestamp,
 };
 use crate::call::{Call, Outcome, SUCCESS};
 use crate::program::Program;
@@ -161,6 +162,7 @@ fn mode_of(status: &FileStatus) -> u32 {
         FileKind::Directory => S_IFDIR,
         FileKind::SymbolicLink => S_IFLNK,
         FileKind::CharacterDevice { .. } => S_IFCHR,
+        FileKind::BlockDevice { .. } => S_IFBLK,
         FileKind::Fifo => S_IFIFO,
         FileKind::Socket => S_IFSOCK,
     };
@@ -169,7 +171,9 @@ fn mode_of(status: &FileStatus) -> u32 {
 
 fn device_of(kind: FileKind) -> (u32, u32) {
     match kind {
-        FileKind::CharacterDevice { major, minor } => (major, minor),
+        FileKind::CharacterDevice { major, minor } | FileKind::BlockDevice { major, minor } => {
+            (major, minor)
+        }
         _ => (0, 0),
     }
 }

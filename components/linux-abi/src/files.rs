@@ -6,7 +6,7 @@ use hypercall::{Host, ProgramHost, Protection};
 use posix::{Directory, DirectoryEntry, Errno, FileKind, OpenFlags, Permissions, Whence};
 
 use crate::bindings::{
-    DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, DT_SOCK, SEEK_CUR, SEEK_END, SEEK_SET,
+    DT_BLK, DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, DT_SOCK, SEEK_CUR, SEEK_END, SEEK_SET,
 };
 use crate::call::{Call, Outcome, descriptor, nothing};
 use crate::program::Program;
@@ -58,7 +58,7 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
     /// `fsync` and `fdatasync`.
     pub(crate) fn fsync(&mut self, call: &mut Call<'_>) -> Outcome {
         let fd = call.fd(0)?;
-        nothing(self.entered().fsync(fd))
+        nothing(posix::fsync(&mut self.kernel, fd))
     }
 
     pub(crate) fn fchmod(&mut self, call: &mut Call<'_>) -> Outcome {
@@ -162,6 +162,7 @@ fn type_of(kind: FileKind) -> u32 {
         FileKind::Directory => DT_DIR,
         FileKind::SymbolicLink => DT_LNK,
         FileKind::CharacterDevice { .. } => DT_CHR,
+        FileKind::BlockDevice { .. } => DT_BLK,
         FileKind::Fifo => DT_FIFO,
         FileKind::Socket => DT_SOCK,
     }

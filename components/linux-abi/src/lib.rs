@@ -14,6 +14,7 @@ mod alternate_stack;
 pub mod bindings;
 mod call;
 mod descriptors;
+mod disks;
 mod epoll;
 mod faults;
 mod file_status;

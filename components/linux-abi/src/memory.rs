@@ -3,7 +3,7 @@
 use hypercall::{Host, ProgramHost, Protection, Sink};
 use posix::Errno;
 use posix::memory_map::{Move, Placement, Purpose};
-use posix::{Fd, FileKind, block_on};
+use posix::{Fd, FileKind};
 
 use crate::bindings::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
@@ -12,7 +12,7 @@ use crate::bindings::{
     MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE,
     MAP_TYPE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_EXEC, PROT_READ, PROT_WRITE,
 };
-use crate::call::{Call, Outcome, done, nothing};
+use crate::call::{Call, Outcome, nothing};
 use crate::program::Program;
 use crate::user_buffer::{Span, UserSink};
 use crate::user_memory::UserMemory;
@@ -151,9 +151,7 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
         let mut sink = UserSink::mapping(memory, span).map_err(|_| Errno::ENOMEM)?;
         let mut offset = file.offset;
         while sink.remaining() > 0 {
-            let read = block_on(&mut self.kernel, |kernel| {
-                done(kernel.pread(file.fd, &mut sink, offset))
-            })?;
+            let read = posix::pread(&mut self.kernel, file.fd, &mut sink, offset)?;
             if read == 0 {
                 break;
             }

@@ -120,14 +120,17 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
         self.end(128 + signal.number())
     }
 
-    /// Ends the program. What it had open is closed, and what it had sent reaches its peers first, as
-    /// under Linux, where the kernel outlives the process.
+    /// Ends the program. What it had open is closed, and what it had sent and written reaches its
+    /// peers and disks first, as under Linux, where the kernel outlives the process.
     pub(crate) fn end(&mut self, status: u8) -> ! {
         if let Ok(last) = Fd::new(i32::MAX) {
             self.entered().close_range(Fd::STDIN, last);
         }
         self.kernel.leave();
         posix::drain(&mut self.kernel);
+        if posix::sync(&mut self.kernel).is_err() {
+            self.report(b"anykernel: a disk failed: some of what was written to it is lost\n");
+        }
         self.kernel.host().exit(status)
     }
 

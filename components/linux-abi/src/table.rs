@@ -58,6 +58,7 @@ impl<H: Host + 'static, P: ProgramHost + 'static> Program<H, P> {
         (__NR_ftruncate, Self::ftruncate),
         (__NR_fsync, Self::fsync),
         (__NR_fdatasync, Self::fsync),
+        (__NR_sync, Self::sync),
         (__NR_fchmod, Self::fchmod),
         (__NR_fchown, Self::fchown),
         (__NR_getdents64, Self::getdents64),

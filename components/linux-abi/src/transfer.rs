@@ -1,7 +1,7 @@
 //! Calls that move bytes: `read`, `write` and their kin.
 
-use hypercall::{Host, ProgramHost, Source as _};
-use posix::{Errno, Fd, block_on, block_on_all};
+use hypercall::{Host, ProgramHost};
+use posix::{Errno, Fd, block_on};
 
 use crate::bindings::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use crate::call::{Call, Outcome, count};
@@ -17,7 +17,7 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
         let (kernel, memory) = self.parts();
         let fd = call.fd(0)?;
         let mut sink = UserSink::new(memory, call.span(1))?;
-        count(block_on(kernel, |kernel| kernel.read(fd, &mut sink)))
+        count(posix::read(kernel, fd, &mut sink))
     }
 
     pub(crate) fn readv(&mut self, call: &mut Call<'_>) -> Outcome {
@@ -25,14 +25,14 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
         let fd = call.fd(0)?;
         let spans = read_vector(&mut memory, call.argument(1), call.argument(2))?;
         let mut sink = UserSink::scattered(memory, &spans)?;
-        count(block_on(kernel, |kernel| kernel.read(fd, &mut sink)))
+        count(posix::read(kernel, fd, &mut sink))
     }
 
     pub(crate) fn write(&mut self, call: &mut Call<'_>) -> Outcome {
         let fd = call.fd(0)?;
         let (kernel, memory) = self.parts();
         let mut source = UserSource::new(memory, call.span(1))?;
-        write_all(kernel, fd, &mut source)
+        count(posix::write(kernel, fd, &mut source))
     }
 
     pub(crate) fn writev(&mut self, call: &mut Call<'_>) -> Outcome {
@@ -40,7 +40,7 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
         let (kernel, mut memory) = self.parts();
         let spans = read_vector(&mut memory, call.argument(1), call.argument(2))?;
         let mut source = UserSource::gathered(memory, &spans)?;
-        write_all(kernel, fd, &mut source)
+        count(posix::write(kernel, fd, &mut source))
     }
 
     pub(crate) fn pread64(&mut self, call: &mut Call<'_>) -> Outcome {
@@ -113,28 +113,12 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
     fn read_at(&mut self, fd: Fd, spans: &[Span], offset: i64) -> Outcome {
         let memory = UserMemory::new(&mut self.host);
         let mut sink = UserSink::scattered(memory, spans)?;
-        self.kernel.enter();
-        count(self.kernel.pread(fd, &mut sink, offset))
+        count(posix::pread(&mut self.kernel, fd, &mut sink, offset))
     }
 
     fn write_at(&mut self, fd: Fd, spans: &[Span], offset: i64) -> Outcome {
         let memory = UserMemory::new(&mut self.host);
         let mut source = UserSource::gathered(memory, spans)?;
-        self.kernel.enter();
-        count(self.kernel.pwrite(fd, &mut source, offset))
+        count(posix::pwrite(&mut self.kernel, fd, &mut source, offset))
     }
-}
-
-/// Writes until everything is written, as a blocking `write` does.
-fn write_all<H: Host>(
-    kernel: &mut posix::Kernel<H>,
-    fd: Fd,
-    source: &mut UserSource<'_>,
-) -> Outcome {
-    count(block_on_all(
-        kernel,
-        source,
-        |source| source.remaining(),
-        |kernel, source| kernel.write(fd, source),
-    ))
 }

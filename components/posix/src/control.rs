@@ -28,10 +28,13 @@ impl<H: Host> Kernel<H> {
     /// Sets the status flags of a description (F_SETFL). Other flags are passed over, as POSIX
     /// says.
     pub fn fcntl_setfl(&mut self, fd: Fd, flags: OpenFlags) -> Result<(), Errno> {
-        if flags.contains(OpenFlags::DIRECT) {
+        let description = self.description_mut(fd)?;
+        let is_disk = matches!(description.object, Object::Disk(_));
+        if flags.contains(OpenFlags::DIRECT) && !is_disk {
             return Err(Errno::EINVAL);
         }
-        self.description_mut(fd)?.status = flags.status();
+        let kept = description.status & StatusFlags::SYNC;
+        description.status = (flags.status() - StatusFlags::SYNC) | kept;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use hypercall::{Host, Stream};
 
 use crate::descriptor::Entry;
 use crate::device::Device;
+use crate::disk::DiskNumber;
 use crate::epoll::{Epoll, Watcher};
 use crate::event_counter::EventCounter;
 use crate::flags::{Access, StatusFlags};
@@ -44,6 +45,8 @@ pub(crate) enum Object {
     Directory(Place),
     /// A device that is always ready.
     Device(Device),
+    /// A disk.
+    Disk(DiskNumber),
     /// One of the console's streams; `None` is the whole terminal (`/dev/tty`).
     Console(Option<Stream>),
     /// The end of a pipe that bytes come out of.
@@ -159,6 +162,7 @@ impl<H: Host> Kernel<H> {
             | Object::File(_)
             | Object::Directory(_)
             | Object::Device(_)
+            | Object::Disk(_)
             | Object::Console(_)
             | Object::EventCounter(_) => {}
         }
@@ -168,7 +172,7 @@ impl<H: Host> Kernel<H> {
     fn release_object(&mut self, object: Object) {
         match object {
             Object::File(file) | Object::Directory(file) => self.release_file(file),
-            Object::Device(_) | Object::Console(_) => {}
+            Object::Device(_) | Object::Disk(_) | Object::Console(_) => {}
             Object::PipeReader(pipe) => self.close_pipe_reader(pipe),
             Object::PipeWriter(pipe) => self.close_pipe_writer(pipe),
             Object::LocalSocket { receive, send } => {
@@ -190,7 +194,7 @@ impl<H: Host> Kernel<H> {
             return Readiness::INVALID;
         };
         match description.object {
-            Object::File(_) | Object::Directory(_) | Object::Device(_) => {
+            Object::File(_) | Object::Directory(_) | Object::Device(_) | Object::Disk(_) => {
                 Readiness::IN | Readiness::OUT
             }
             Object::Console(stream) => self.console_readiness(stream),

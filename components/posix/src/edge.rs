@@ -152,6 +152,7 @@ impl<H: Host> Kernel<H> {
         self.signals.advance(self.clock.now);
         self.progress_timers();
         self.progress_console();
+        self.progress_disks();
         self.progress_network()
     }
 
@@ -170,6 +171,7 @@ impl<H: Host> Kernel<H> {
             self.signals.next_deadline(),
             self.timers.next_deadline(),
             network.and_then(|network| network.next_deadline()),
+            self.disk_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -179,6 +181,7 @@ impl<H: Host> Kernel<H> {
     /// Whether a step that returned `wait` is worth another try.
     pub fn is_over(&mut self, wait: &Wait) -> bool {
         self.has_passed(wait.deadline)
+            || wait.disk.is_some_and(|wait| self.has_disk_moved(wait))
             || wait
                 .interest
                 .iter()
@@ -209,7 +212,7 @@ impl<H: Host> Kernel<H> {
             if self.is_over(wait) {
                 return Ok(());
             }
-            if self.signals.is_deliverable() {
+            if wait.disk.is_none() && self.signals.is_deliverable() {
                 return Err(Errno::EINTR);
             }
             if !moved {

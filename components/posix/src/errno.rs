@@ -1,6 +1,7 @@
 //! Error numbers: POSIX's names, Linux' values, and the one table from the errors of the
 //! components below to them.
 
+use block::DiskError;
 use fs::FsError;
 use hypercall::{ConsoleError, EntropyUnavailable};
 use net::{AddressError, NetError};
@@ -105,6 +106,20 @@ impl From<FsError> for Errno {
             FsError::Denied => Self::EACCES,
             FsError::NotPermitted => Self::EPERM,
             FsError::Damaged => Self::EIO,
+        }
+    }
+}
+
+impl From<DiskError> for Errno {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Failed => Self::EIO,
+            DiskError::EndOfDisk => Self::ENOSPC,
+            // As Linux says it of a disk; EROFS is for file systems.
+            DiskError::ReadOnly => Self::EPERM,
+            DiskError::Misaligned => Self::EINVAL,
+            DiskError::Unsupported => Self::EOPNOTSUPP,
+            DiskError::OutOfMemory => Self::ENOMEM,
         }
     }
 }

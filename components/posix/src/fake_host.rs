@@ -148,7 +148,7 @@ pub(crate) fn kernel() -> Kernel<FakeHost> {
 /// The same with a network.
 pub(crate) fn kernel_with(network: Option<Box<dyn Network>>) -> Kernel<FakeHost> {
     let mut vfs = Vfs::new(Box::new(RamFs::new(1 << 20, START)));
-    let devices = Box::new(fs::devices(START));
+    let devices = Box::new(fs::devices(START, 1));
     vfs.mount(b"/dev", devices).expect("nothing is there");
     Kernel::new(FakeHost::default(), vfs, network).expect("three descriptors fit")
 }

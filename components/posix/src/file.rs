@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
+use block::Settling;
 use fs::{DirectoryEntry, FileKind, Permissions, Place, SetAttributes};
 use hypercall::Host;
 
 use crate::description::Object;
 use crate::flags::Access;
+use crate::readiness::{Step, StepResult};
 use crate::{Errno, Fd, Kernel};
 
 /// What an offset is counted from.
@@ -25,10 +27,12 @@ impl<H: Host> Kernel<H> {
     /// an earlier call returned, or 0.
     pub fn lseek(&mut self, fd: Fd, distance: i64, whence: Whence) -> Result<i64, Errno> {
         let description = self.description(fd)?.1;
-        let base = match (description.object, whence) {
+        let (object, before) = (description.object, description.offset);
+        let base = match (object, whence) {
             (Object::Device(_), _) => return Ok(0),
-            (Object::File(_) | Object::Directory(_), Whence::Start) => 0,
-            (Object::File(_) | Object::Directory(_), Whence::Current) => description.offset,
+            (Object::File(_) | Object::Directory(_) | Object::Disk(_), Whence::Start) => 0,
+            (Object::File(_) | Object::Directory(_) | Object::Disk(_), Whence::Current) => before,
+            (Object::Disk(disk), Whence::End) => self.disk_size(disk),
             (Object::File(file), Whence::End) => self.vfs.attributes(file)?.size,
             (Object::Directory(_), Whence::End) => return Err(Errno::EINVAL),
             _ => return Err(Errno::ESPIPE),
@@ -36,6 +40,11 @@ impl<H: Host> Kernel<H> {
         let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
         let offset = base.checked_add(distance).ok_or(Errno::EOVERFLOW)?;
         let unsigned = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        if let Object::Disk(disk) = object
+            && unsigned > self.disk_size(disk)
+        {
+            return Err(Errno::EINVAL);
+        }
         self.description_mut(fd)?.offset = unsigned;
         Ok(offset)
     }
@@ -77,11 +86,16 @@ impl<H: Host> Kernel<H> {
         Ok(self.vfs.set_attributes(file, change, self.clock.wall)?)
     }
 
-    /// Makes what was written to a file durable, as far as its file system keeps anything: those
-    /// there are now live in memory, where a write is all there is to do.
-    pub fn fsync(&mut self, fd: Fd) -> Result<(), Errno> {
+    /// Makes what was written to a file or a disk durable, as far as its file system keeps anything:
+    /// those there are now live in memory, where a write is all there is to do. `settling` is None
+    /// at first, and kept by the caller between the tries.
+    pub fn fsync(&mut self, fd: Fd, settling: &mut Option<Settling>) -> StepResult<()> {
         match self.description(fd)?.1.object {
-            Object::File(_) | Object::Directory(_) => Ok(()),
+            Object::File(_) | Object::Directory(_) => Ok(Step::Done(())),
+            Object::Disk(disk) => {
+                let settling = settling.get_or_insert_with(Settling::all);
+                self.settle_disk(disk, settling)
+            }
             _ => Err(Errno::EINVAL),
         }
     }

@@ -25,6 +25,8 @@ bitflags! {
         const NONBLOCK = 0o4000;
         /// O_DSYNC: every write is as durable as after `fdatasync`.
         const DATA_SYNC = 0o10000;
+        /// O_SYNC: with DATA_SYNC's bit, as durable as after `fsync`.
+        const SYNC = 0o4010000;
         /// O_DIRECT: past every cache.
         const DIRECT = 0o40000;
         /// O_DIRECTORY: it must be a directory.
@@ -40,13 +42,19 @@ bitflags! {
         const _ = !0;
     }
 
-    /// The flags that a description keeps and `fcntl(F_SETFL)` can change.
+    /// The flags that a description keeps. `fcntl(F_SETFL)` can change all but SYNC and DATA_SYNC.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct StatusFlags: u32 {
         /// O_APPEND.
         const APPEND = OpenFlags::APPEND.bits();
         /// O_NONBLOCK.
         const NONBLOCK = OpenFlags::NONBLOCK.bits();
+        /// O_DIRECT.
+        const DIRECT = OpenFlags::DIRECT.bits();
+        /// O_DSYNC.
+        const DATA_SYNC = OpenFlags::DATA_SYNC.bits();
+        /// O_SYNC.
+        const SYNC = OpenFlags::SYNC.bits();
     }
 
     /// What a description may be used for.

@@ -1,8 +1,10 @@
 //! The kernel of one program, as a value: what it owns.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use block::Disk;
 use fs::{Permissions, Place, Vfs};
 use hypercall::{Host, Instant};
 use net::Network;
@@ -30,6 +32,7 @@ pub struct Kernel<H: Host> {
     pub(crate) host: H,
     pub(crate) vfs: Vfs,
     pub(crate) network: Option<Box<dyn Network>>,
+    pub(crate) disks: Vec<Box<dyn Disk>>,
     pub(crate) clock: Clock,
     pub(crate) descriptors: DescriptorTable,
     pub(crate) descriptions: Slab<Description>,
@@ -68,6 +71,7 @@ impl<H: Host> Kernel<H> {
             host,
             vfs,
             network,
+            disks: Vec::new(),
             clock: Clock::default(),
             descriptors: DescriptorTable::new(),
             descriptions: Slab::new(),
@@ -94,6 +98,11 @@ impl<H: Host> Kernel<H> {
     /// The files, for whoever mounts.
     pub fn vfs(&mut self) -> &mut Vfs {
         &mut self.vfs
+    }
+
+    /// Adds a disk: the next of those that `/dev` names in their order.
+    pub fn attach_disk(&mut self, disk: Box<dyn Disk>) {
+        self.disks.push(disk);
     }
 
     /// The program's signals.

@@ -7,12 +7,14 @@
 
 extern crate alloc;
 
+mod blocking;
 mod connection;
 mod console;
 mod control;
 mod description;
 mod descriptor;
 mod device;
+mod disk;
 mod edge;
 mod epoll;
 #[cfg(test)]
@@ -53,6 +55,7 @@ mod transfer;
 pub use fs::{Attributes, DirectoryEntry, FileKind, Permissions, Timestamps};
 pub use net::{Half, SocketKind};
 
+pub use blocking::{fsync, pread, pwrite, read, sync, write};
 pub use control::Lock;
 pub use descriptor::{DEFAULT_DESCRIPTOR_LIMIT, Fd, MAXIMUM_DESCRIPTOR_LIMIT};
 pub use edge::{block_on, block_on_all, call, drain};

@@ -51,7 +51,10 @@ impl<H: Host> Kernel<H> {
         {
             return Err(Errno::EACCES);
         }
-        let is_device = matches!(attributes.kind, FileKind::CharacterDevice { .. });
+        let is_device = matches!(
+            attributes.kind,
+            FileKind::CharacterDevice { .. } | FileKind::BlockDevice { .. }
+        );
         if wanted.write && !is_device && !self.vfs.is_writable(place)? {
             return Err(Errno::EROFS);
         }

@@ -19,7 +19,8 @@ pub enum Directory {
 
 impl<H: Host> Kernel<H> {
     /// Opens the file at `path`, with a CREATE flag makes it with `permissions` less the umask.
-    /// PATH and DIRECT are EINVAL and TEMPORARY is EOPNOTSUPP: nothing here provides them.
+    /// PATH is EINVAL and TEMPORARY is EOPNOTSUPP: nothing here provides them. DIRECT is EINVAL but
+    /// for a disk.
     pub fn openat(
         &mut self,
         directory: Directory,
@@ -28,15 +29,18 @@ impl<H: Host> Kernel<H> {
         permissions: Permissions,
     ) -> Result<Fd, Errno> {
         let access = flags.access()?;
-        if flags.intersects(OpenFlags::PATH | OpenFlags::DIRECT) {
+        if flags.contains(OpenFlags::PATH) {
             return Err(Errno::EINVAL);
         }
         if flags.contains(OpenFlags::TEMPORARY) {
             return Err(Errno::EOPNOTSUPP);
         }
         let start = self.start(directory, path)?;
-        // Nothing may be made or emptied if there is no descriptor to be had.
+        // Nothing may be made or emptied if there is no descriptor to be had, or not such a one.
         self.descriptors.lowest_free(0)?;
+        if flags.contains(OpenFlags::DIRECT) && !self.is_disk(start, path) {
+            return Err(Errno::EINVAL);
+        }
         let permissions = permissions - self.umask;
         let now = self.clock.wall;
         let how = open_how(flags, access);
@@ -68,6 +72,12 @@ impl<H: Host> Kernel<H> {
         }
     }
 
+    fn is_disk(&mut self, start: Place, path: &[u8]) -> bool {
+        let place = self.vfs.resolve(start, path, true);
+        let attributes = place.and_then(|place| self.vfs.attributes(place));
+        attributes.is_ok_and(|found| matches!(found.kind, FileKind::BlockDevice { .. }))
+    }
+
     /// What a description of the node at `place` holds. A file or directory is retained.
     fn object_at(&mut self, place: Place) -> Result<Object, Errno> {
         let object = match self.vfs.attributes(place)?.kind {
@@ -79,6 +89,9 @@ impl<H: Host> Kernel<H> {
                     DeviceNumber::Device(device) => Object::Device(device),
                     DeviceNumber::Console => Object::Console(None),
                 });
+            }
+            FileKind::BlockDevice { major, minor } => {
+                return self.disk_number(major, minor).map(Object::Disk);
             }
             FileKind::Fifo | FileKind::Socket => return Err(Errno::ENXIO),
         };

@@ -68,6 +68,7 @@ impl<H: Host> Kernel<H> {
         Ok(Wait {
             interest: None,
             interests,
+            disk: None,
             deadline,
         })
     }

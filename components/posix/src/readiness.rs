@@ -10,6 +10,7 @@ use hypercall::Instant;
 
 use crate::Errno;
 use crate::description::DescriptionId;
+use crate::disk::DiskWait;
 
 bitflags! {
     /// What can be done now; the bits are those of `poll` and `epoll` on Linux.
@@ -86,13 +87,15 @@ impl<T> Step<T> {
     }
 }
 
-/// What a step waits for: any of some descriptions, a deadline, or else a signal.
+/// What a step waits for: any of some descriptions, a disk, a deadline, or else a signal.
 #[derive(Debug, Default)]
 pub struct Wait {
     /// A description with the readiness wanted of it: most steps wait for one, which needs no memory.
     pub(crate) interest: Option<(DescriptionId, Readiness)>,
     /// More of them.
     pub(crate) interests: Vec<(DescriptionId, Readiness)>,
+    /// Something that a disk has been asked for. It comes, so that no signal ends the wait.
+    pub(crate) disk: Option<DiskWait>,
     /// When to try again in any case.
     pub(crate) deadline: Option<Instant>,
 }
@@ -103,6 +106,7 @@ impl Wait {
         Self {
             interest: None,
             interests: Vec::new(),
+            disk: None,
             deadline,
         }
     }
@@ -112,6 +116,17 @@ impl Wait {
         Self {
             interest: Some((id, wanted)),
             interests: Vec::new(),
+            disk: None,
+            deadline: None,
+        }
+    }
+
+    /// Waits for a disk.
+    pub(crate) const fn on_disk(disk: DiskWait) -> Self {
+        Self {
+            interest: None,
+            interests: Vec::new(),
+            disk: Some(disk),
             deadline: None,
         }
     }

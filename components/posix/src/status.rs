@@ -40,6 +40,7 @@ impl<H: Host> Kernel<H> {
                 major: 1,
                 minor: device.minor(),
             },
+            Object::Disk(disk) => disk.kind(),
             Object::Console(stream) if self.console_is_terminal(stream) => {
                 FileKind::CharacterDevice { major: 5, minor: 1 }
             }

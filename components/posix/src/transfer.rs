@@ -27,6 +27,11 @@ impl<H: Host> Kernel<H> {
             }
             Object::Directory(_) => Err(Errno::EISDIR),
             Object::Device(device) => self.read_device(device, into).map(Step::Done),
+            Object::Disk(disk) => {
+                let caching = description.caching();
+                let step = self.read_disk(disk, offset, into, caching)?;
+                Ok(self.advanced(id, offset, step))
+            }
             Object::Console(_) => self.read_console(id, into),
             Object::PipeReader(pipe) => self.read_pipe(id, pipe, into, false),
             Object::LocalSocket { receive, .. } => self.read_pipe(id, receive, into, false),
@@ -59,6 +64,11 @@ impl<H: Host> Kernel<H> {
                 Ok(Step::Done(moved))
             }
             Object::Device(device) => device.write(data).map(Step::Done),
+            Object::Disk(disk) => {
+                let caching = description.caching();
+                let step = self.write_disk(disk, offset, data, caching)?;
+                Ok(self.advanced(id, offset, step))
+            }
             Object::Console(stream) => self.write_console(stream, data).map(Step::Done),
             Object::PipeWriter(pipe) => self.write_pipe(id, pipe, data, false),
             Object::LocalSocket { send, .. } => self.write_pipe(id, send, data, false),
@@ -72,31 +82,42 @@ impl<H: Host> Kernel<H> {
     }
 
     /// Reads at `offset` and leaves the description's own alone: `pread` and `preadv`.
-    pub fn pread(&mut self, fd: Fd, into: &mut dyn Sink, offset: i64) -> Result<usize, Errno> {
+    pub fn pread(&mut self, fd: Fd, into: &mut dyn Sink, offset: i64) -> StepResult<usize> {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
-        match self.readable(fd)?.1.object {
-            Object::File(file) => Ok(self.vfs.read(file, offset, into)?),
-            Object::Directory(_) => Err(Errno::EISDIR),
-            Object::Device(device) => self.read_device(device, into),
-            _ => Err(Errno::ESPIPE),
-        }
+        let (_, description) = self.readable(fd)?;
+        let moved = match description.object {
+            Object::File(file) => self.vfs.read(file, offset, into)?,
+            Object::Directory(_) => return Err(Errno::EISDIR),
+            Object::Device(device) => self.read_device(device, into)?,
+            Object::Disk(disk) => {
+                let caching = description.caching();
+                return self.read_disk(disk, offset, into, caching);
+            }
+            _ => return Err(Errno::ESPIPE),
+        };
+        Ok(Step::Done(moved))
     }
 
     /// Writes at `offset` and leaves the description's own alone: `pwrite` and `pwritev`. With
     /// APPEND it writes at the end, as Linux does (pwrite(2), BUGS).
-    pub fn pwrite(&mut self, fd: Fd, data: &mut dyn Source, offset: i64) -> Result<usize, Errno> {
+    pub fn pwrite(&mut self, fd: Fd, data: &mut dyn Source, offset: i64) -> StepResult<usize> {
         let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let (_, description) = self.writable(fd)?;
         let append = description.status.contains(StatusFlags::APPEND);
-        match description.object {
+        let moved = match description.object {
             Object::File(file) if append => {
                 let end = self.vfs.attributes(file)?.size;
-                self.write_file(file, end, data)
+                self.write_file(file, end, data)?
             }
-            Object::File(file) => self.write_file(file, offset, data),
-            Object::Device(device) => device.write(data),
-            _ => Err(Errno::ESPIPE),
-        }
+            Object::File(file) => self.write_file(file, offset, data)?,
+            Object::Device(device) => device.write(data)?,
+            Object::Disk(disk) => {
+                let caching = description.caching();
+                return self.write_disk(disk, offset, data, caching);
+            }
+            _ => return Err(Errno::ESPIPE),
+        };
+        Ok(Step::Done(moved))
     }
 
     pub(crate) fn write_file(
@@ -132,6 +153,14 @@ impl<H: Host> Kernel<H> {
         }
     }
 
+    /// The same step; if it is done, with the offset moved on.
+    fn advanced(&mut self, id: DescriptionId, offset: u64, step: Step<usize>) -> Step<usize> {
+        step.map(|moved| {
+            self.advance(id, offset, moved);
+            moved
+        })
+    }
+
     fn advance(&mut self, id: DescriptionId, offset: u64, moved: usize) {
         if let Some(description) = self.descriptions.get_mut(id) {
             description.offset = offset.saturating_add(moved as u64);
@@ -156,7 +185,7 @@ mod tests {
 
     fn content(kernel: &mut Kernel<FakeHost>, fd: Fd) -> alloc::vec::Vec<u8> {
         let mut bytes = [0; 64];
-        let read = kernel.pread(fd, &mut SliceSink::new(&mut bytes), 0);
+        let read = crate::pread(kernel, fd, &mut SliceSink::new(&mut bytes), 0);
         bytes[..read.unwrap()].to_vec()
     }
 

@@ -160,7 +160,7 @@ extern "C" fn init_ramfs(wiring: &mut Wiring) {
 #[unsafe(no_mangle)]
 extern "C" fn init_devfs(wiring: &mut Wiring) {
     let now = wiring.host.wall_clock();
-    wiring.mount(b"/dev", Box::new(fs::devices(now)));
+    wiring.mount(b"/dev", Box::new(fs::devices(now, 0)));
 }
 
 /// Supplies the files that programs look up, where the root folder has none.

@@ -111,8 +111,7 @@ mod tests {
             .expect("there is room");
         copy(&mut kernel, Fd::STDIN, file).expect("the file takes it");
         let mut copied = [0; 16];
-        let count = kernel
-            .pread(file, &mut SliceSink::new(&mut copied), 0)
+        let count = posix::pread(&mut kernel, file, &mut SliceSink::new(&mut copied), 0)
             .expect("it is readable");
         assert_eq!(&copied[..count], b"one\ntwo\n");
     }

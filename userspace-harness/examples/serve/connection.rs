@@ -117,9 +117,7 @@ impl Connection {
         self.output.resize(start + left.min(CHUNK), 0);
         let mut sink = SliceSink::new(&mut self.output[start..]);
         let offset = transfer.offset.cast_signed();
-        let read = call(kernel, |kernel| {
-            kernel.pread(transfer.file, &mut sink, offset)
-        })?;
+        let read = posix::pread(kernel, transfer.file, &mut sink, offset)?;
         if read == 0 {
             // The file has shrunk: the length promised cannot be kept.
             return Err(Errno::EIO);

@@ -164,8 +164,8 @@ const CALLS: &[(u32, &[Argument])] = &[
 const WITHOUT: &[u32] = &[
     __NR_mmap, __NR_munmap, __NR_mprotect, __NR_mremap, __NR_madvise, __NR_brk, __NR_close,
     __NR_close_range, __NR_dup, __NR_dup2, __NR_dup3, __NR_flock, __NR_eventfd, __NR_eventfd2,
-    __NR_lseek, __NR_ftruncate, __NR_fsync, __NR_fdatasync, __NR_fchmod, __NR_fchown, __NR_fchdir,
-    __NR_umask, __NR_epoll_create, __NR_epoll_create1, __NR_socket, __NR_listen, __NR_shutdown,
+    __NR_lseek, __NR_ftruncate, __NR_fsync, __NR_fdatasync, __NR_sync, __NR_fchmod, __NR_fchown,
+    __NR_fchdir, __NR_umask, __NR_epoll_create, __NR_epoll_create1, __NR_socket, __NR_listen, __NR_shutdown,
     __NR_rt_sigreturn, __NR_pause, __NR_kill, __NR_tkill, __NR_tgkill, __NR_clock_settime,
     __NR_settimeofday, __NR_alarm, __NR_timer_getoverrun, __NR_timer_delete,
     __NR_timerfd_create, __NR_exit, __NR_exit_group, __NR_getpid, __NR_gettid,
