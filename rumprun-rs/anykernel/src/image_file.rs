@@ -9,6 +9,8 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use object::{LittleEndian, ReadRef, elf};
 use protocol::{ImageTable, Settings};
 
+use crate::sizes::{self, Size};
+
 /// Header of a 64-bit little-endian ELF file.
 type Header = elf::FileHeader64<LittleEndian>;
 /// Program header of such a file.
@@ -26,7 +28,24 @@ pub struct ImageFile {
     pub memory_end: u64,
     /// The numbers of the system calls in it.
     pub calls: Vec<u32>,
+    /// What is loaded where.
+    pub segments: Vec<LoadSegment>,
+    /// How much each part of the kernel takes.
+    pub sizes: Vec<Size>,
     words: String,
+}
+
+/// A load segment of an image.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadSegment {
+    /// Its first address.
+    pub address: u64,
+    /// Its length in memory.
+    pub memory: u64,
+    /// How much of that lies in the file; the rest reads as zeros.
+    pub file: u64,
+    /// PF_R, PF_W, PF_X.
+    pub flags: u32,
 }
 
 impl ImageFile {
@@ -67,13 +86,39 @@ impl ImageFile {
                 .saturating_add(header.p_memsz(LittleEndian))
         });
         let memory_end = ends.max().unwrap_or(0);
+        let is_load = |header: &&ProgramHeader| header.p_type(LittleEndian) == elf::PT_LOAD;
+        let segments = headers.iter().filter(is_load).map(LoadSegment::of);
         Some(Self {
             table,
             memory_end,
             calls,
+            segments: segments.collect(),
+            sizes: sizes(headers, file)?,
             words: String::from_utf8(words.to_vec()).ok()?,
         })
     }
+}
+
+impl LoadSegment {
+    fn of(header: &ProgramHeader) -> Self {
+        Self {
+            address: header.p_vaddr(LittleEndian),
+            memory: header.p_memsz(LittleEndian),
+            file: header.p_filesz(LittleEndian),
+            flags: header.p_flags(LittleEndian).0,
+        }
+    }
+}
+
+/// The sizes of the kernel's parts.
+fn sizes<'data>(headers: &[ProgramHeader], file: impl ReadRef<'data>) -> Option<Vec<Size>> {
+    let is_sizes = |header: &&ProgramHeader| header.p_type(LittleEndian) == sizes::SEGMENT;
+    let bytes = headers
+        .iter()
+        .find(is_sizes)?
+        .data(LittleEndian, file)
+        .ok()?;
+    sizes::from_lines(str::from_utf8(bytes).ok()?)
 }
 
 /// The numbers in the pairs behind the table at `table_start` and its init functions.

@@ -14,11 +14,13 @@ mod inspect;
 mod options;
 mod programs;
 mod run;
+mod sizes;
 mod variable;
+mod whole_file;
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -47,10 +49,7 @@ enum Command {
     /// Boot an image under QEMU, or a static program, which is baked first
     Run(Box<run::RunArguments>),
     /// Say what an image consists of
-    Inspect {
-        /// Image that `bake` made
-        image: PathBuf,
-    },
+    Inspect(inspect::InspectArguments),
 }
 
 fn main() -> ExitCode {
@@ -60,7 +59,7 @@ fn main() -> ExitCode {
             Command::Cc { arguments } => cc::compile(arguments),
             Command::Bake(arguments) => bake::command(*arguments),
             Command::Run(arguments) => run::command(*arguments),
-            Command::Inspect { image } => inspect::command(&image),
+            Command::Inspect(arguments) => inspect::command(&arguments),
         },
     };
     result.unwrap_or_else(|error| {

@@ -16,7 +16,9 @@ use super::layout::{Layout, LayoutError};
 use super::program::Program;
 use super::root::{self, RootError};
 use super::segments::{self, Header, Malformed, ProgramHeader, Segment};
+use super::sizes as bake_sizes;
 use super::writer::Writer;
+use crate::sizes;
 
 /// What goes into an image.
 pub struct Contents<'a> {
@@ -54,8 +56,9 @@ pub enum ImageError {
 pub fn write(contents: &Contents, output: impl Write + Seek) -> Result<(), ImageError> {
     let kernel = Kernel::parse(contents.kernel)?;
     let layout = Layout::new(&kernel.segments, contents.program)?;
-    // Beside the load segments: that of root and words, and the note.
-    let header_count = kernel.segments.len() + contents.program.segments.len() + 2;
+    let sizes = sizes::to_lines(&bake_sizes::of_kernel(contents.kernel)?);
+    // Beside the load segments: that of root and words, the note, and the sizes.
+    let header_count = kernel.segments.len() + contents.program.segments.len() + 3;
     let mut writer = Writer::new(output, header_count)?;
     for segment in &kernel.segments {
         writer.add(segment, 0)?;
@@ -67,6 +70,7 @@ pub fn write(contents: &Contents, output: impl Write + Seek) -> Result<(), Image
     if !writer.add_part(&kernel.note) {
         return Err(ImageError::Kernel("its PVH note is not loaded"));
     }
+    writer.add_unloaded(sizes::SEGMENT, sizes.as_bytes())?;
     let table_offset = writer.offset_of(kernel.table_address);
     let table_offset = table_offset.ok_or(ImageError::Kernel("its image table is not loaded"))?;
     writer.replace(table_offset, &table.to_bytes())?;

@@ -15,11 +15,12 @@ mod root;
 mod script;
 mod segments;
 mod select;
+mod sizes;
 mod writer;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,9 +32,10 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use self::calls::{Calls, Reason};
-use crate::Outcome;
+use self::image::ImageError;
 use crate::options::{ConfigurationOption, NAME, Options, OutputOption, ProgramOptions, either};
 use crate::variable::Variable;
+use crate::{Outcome, whole_file};
 
 /// What an image is made of, as the command line says.
 #[derive(Args, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
@@ -129,7 +131,7 @@ pub enum BakeError {
         /// The program that it is for.
         program: PathBuf,
         /// Why not.
-        error: image::ImageError,
+        error: ImageError,
     },
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
@@ -222,31 +224,16 @@ pub fn bake(
         root,
         words: words.as_str(),
     };
-    write_whole(output, |file| {
-        image::write(&contents, file).map_err(|error| BakeError::Image {
-            program: program.to_owned(),
-            error,
-        })
-    })?;
+    whole_file::write(output, |file| image::write(&contents, file)).map_err(
+        |error| match error {
+            ImageError::Write(source) => write_error(output, source),
+            error => BakeError::Image {
+                program: program.to_owned(),
+                error,
+            },
+        },
+    )?;
     Ok(calls)
-}
-
-/// Has `fill` write a file beside `path`, then gives it that name.
-fn write_whole(
-    path: &Path,
-    fill: impl FnOnce(BufWriter<&fs::File>) -> Result<(), BakeError>,
-) -> Result<(), BakeError> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map_err(|source| write_error(path, source))?;
-    fill(BufWriter::new(file.as_file()))?;
-    file.persist(path)
-        .map_err(|error| write_error(path, error.error))?;
-    Ok(())
 }
 
 fn write_error(path: &Path, source: io::Error) -> BakeError {

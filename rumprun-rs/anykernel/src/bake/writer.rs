@@ -101,9 +101,27 @@ impl<W: Write + Seek> Writer<W> {
         offset.is_some()
     }
 
+    /// Adds bytes that stay in the file, under a header of this `kind`.
+    pub fn add_unloaded(&mut self, kind: elf::ProgramType, bytes: &[u8]) -> io::Result<()> {
+        let offset = self.begin()?;
+        self.output.write_all(bytes)?;
+        self.headers.push(ProgramHeader {
+            p_type: U32::new(LittleEndian, kind),
+            p_flags: U32::new(LittleEndian, elf::ProgramFlags(0)),
+            p_offset: u64_le(offset),
+            p_vaddr: u64_le(0),
+            p_paddr: u64_le(0),
+            p_filesz: u64_le(bytes.len() as u64),
+            p_memsz: u64_le(0),
+            p_align: u64_le(1),
+        });
+        Ok(())
+    }
+
     /// Where in the file lies what will be at `address`.
     pub fn offset_of(&self, address: u64) -> Option<u64> {
-        self.headers.iter().find_map(|header| {
+        let loaded = |header: &&ProgramHeader| header.p_memsz(LittleEndian) > 0;
+        self.headers.iter().filter(loaded).find_map(|header| {
             let offset = address.checked_sub(header.p_vaddr(LittleEndian))?;
             let is_inside = offset < header.p_filesz(LittleEndian);
             is_inside.then(|| header.p_offset(LittleEndian) + offset)

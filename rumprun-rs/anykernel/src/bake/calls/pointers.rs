@@ -124,7 +124,7 @@ mod tests {
         data[20] = 0x10;
         assert_eq!(found(&[], &data, true), [0x1010]);
         let data = [&[1][..], &data].concat();
-        assert_eq!(found(&[], &data, true), []);
+        assert_eq!(found(&[], &data, true), [0; 0]);
         assert_eq!(found(&[], &data, false), [0x1010]);
     }
 
@@ -135,9 +135,9 @@ mod tests {
         // mov edi, 0x1010
         let immediate = [0xbf, 0x10, 0x10, 0, 0];
         assert_eq!(found(&immediate, &[], false), [0x1010]);
-        assert_eq!(found(&immediate, &[], true), []);
+        assert_eq!(found(&immediate, &[], true), [0; 0]);
         // A call's target is no pointer: call 0x1010
-        assert_eq!(found(&[0xe8, 0x0b, 0, 0, 0], &[], false), []);
+        assert_eq!(found(&[0xe8, 0x0b, 0, 0, 0], &[], false), [0; 0]);
     }
 
     #[test]
