@@ -1,6 +1,8 @@
 //! The one address space, set up at the start and shared by whoever maps.
 
-use hypercall::Protection;
+use core::ops::Range;
+
+use hypercall::{PAGE_SIZE, Protection};
 
 use crate::kernel_cell::KernelCell;
 use crate::memory::{MEMORY, Memory};
@@ -56,7 +58,7 @@ pub(crate) fn start(map: &[MemoryMapEntry]) -> Option<()> {
             DATA,
             Owner::Kernel,
         )?;
-        space.remove_page(memory, (&raw const kernel_stack_guard) as u64)?;
+        space.remove_page(memory, stack_guard().start)?;
         // Not what lies between: devices have their registers there, which must not be cached.
         for entry in map.iter().filter(|entry| entry.is_memory()) {
             let first = entry.start.max(BOOT_MAPPED) / large * large;
@@ -77,6 +79,17 @@ pub(crate) fn kernel_text() -> (u64, u64) {
         (&raw const kernel_text_start) as u64,
         (&raw const kernel_text_end) as u64,
     )
+}
+
+/// The addresses of the kernel's data, its stacks among it.
+pub(crate) fn kernel_data() -> Range<u64> {
+    (&raw const kernel_rodata_end) as u64..kernel_end()
+}
+
+/// The page below the kernel's stack, which is closed.
+pub(crate) fn stack_guard() -> Range<u64> {
+    let start = (&raw const kernel_stack_guard) as u64;
+    start..start + PAGE_SIZE as u64
 }
 
 /// Where the kernel's own memory ends.

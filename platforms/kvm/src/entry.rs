@@ -27,6 +27,7 @@ global_asm!(
     .section .boot, "ax"
     .code32
     .globl _start
+    .type _start, @function
 _start:
     cli
     cld
@@ -66,16 +67,16 @@ _start:
     mov cr0, eax
 
     lgdt [boot_gdt_pointer]
-    // A far jump to `long_mode` in the code segment; the assembler's Intel syntax has no
+    // A far jump to `.Llong_mode` in the code segment; the assembler's Intel syntax has no
     // plain form.
     mov eax, {code_selector}
     push eax
-    mov eax, offset long_mode
+    mov eax, offset .Llong_mode
     push eax
     retf
 
     .code64
-long_mode:
+.Llong_mode:
     mov eax, 0x10
     mov ds, eax
     mov es, eax
@@ -88,6 +89,7 @@ long_mode:
     xor ebp, ebp
     call kernel_main
     ud2
+    .size _start, . - _start
 
     .balign 8
 boot_gdt:

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::console::CONSOLE;
 use crate::kernel_cell::KernelCell;
 use crate::memory::MEMORY;
-use crate::{console, entropy, interrupts, machine, wait};
+use crate::{console, entropy, failure, interrupts, machine, wait};
 
 /// The one machine's clock.
 pub(crate) static CLOCK: KernelCell<ClockCell> = KernelCell::new(ClockCell(None));
@@ -139,6 +139,7 @@ impl Host for KvmHost {
 
     fn exit(&mut self, status: u8) -> ! {
         self.drain_device();
+        failure::record_program();
         console::write_exit_status(status);
         machine::reset()
     }

@@ -18,6 +18,7 @@ mod cpu;
 mod devices;
 mod entropy;
 mod entry;
+mod failure;
 mod frames;
 mod heap;
 mod host;
@@ -38,6 +39,7 @@ mod wait;
 
 pub use console::{emergency_exit, emergency_write, has_come as request_has_come};
 pub use devices::open as open_device;
+pub use failure::record_kernel_here;
 pub use heap::KernelHeap;
 pub use host::{KvmHost, MachineWaker};
 pub use machine::{ImagePart, Machine, StartError, start};

@@ -146,6 +146,13 @@ pub(crate) fn page_in(address: u64, error_code: u64) -> bool {
     reach(address, Access::Program(access)).is_ok()
 }
 
+/// Where the byte at `address` can be read, and those behind it on its page, if the program may
+/// read there.
+pub(crate) fn readable(address: u64) -> Option<*const u8> {
+    let place = reach(address, Access::Program(Protection::READ)).ok()?;
+    Some(place.cast_const())
+}
+
 fn reach(address: u64, access: Access) -> Result<*mut u8, Fault> {
     address_space::with(|space, memory| space.reach(memory, address, access))
 }

@@ -24,7 +24,7 @@ use crate::interrupts;
 use crate::kernel_cell::KernelCell;
 #[cfg(not(test))]
 use crate::tables::{CODE_SELECTOR, DATA_SELECTOR};
-use crate::{console, cpu, program};
+use crate::{console, cpu, failure, program};
 
 /// How many vectors there are gates for.
 pub(crate) const VECTORS: usize = 96;
@@ -140,9 +140,7 @@ extern "C" fn trap_serve(registers: &mut Registers, xmm: *mut u8, vector: u64, e
             0
         };
         if vector != PAGE_FAULT || !program::page_in(address, error_code) {
-            enter(xmm, |kernel| {
-                kernel.faulted(registers, vector as u8, error_code, address)
-            });
+            fault(registers, xmm, vector as u8, error_code, address);
         }
     }
     make_returnable(registers, xmm);
@@ -152,26 +150,54 @@ extern "C" fn trap_serve(registers: &mut Registers, xmm: *mut u8, vector: u64, e
 /// frame: to go on at one that is no program's is its fault, not the kernel's.
 fn make_returnable(registers: &mut Registers, xmm: *mut u8) {
     while registers.rip >= LOWER_HALF_END {
-        enter(xmm, |kernel| {
-            kernel.faulted(registers, GENERAL_PROTECTION, 0, 0)
-        });
+        fault(registers, xmm, GENERAL_PROTECTION, 0, 0);
     }
     registers.rflags = sanitised_flags(registers.rflags);
+}
+
+/// Has the kernel serve a fault of the program, which may end it.
+fn fault(registers: &mut Registers, xmm: *mut u8, vector: u8, error_code: u64, address: u64) {
+    failure::note_program_fault(Some(registers));
+    enter(xmm, |kernel| {
+        kernel.faulted(registers, vector, error_code, address)
+    });
+    failure::note_program_fault(None);
+}
+
+/// What the processor and the entry stub pushed when they found the kernel.
+#[repr(C)]
+struct KernelFrame {
+    /// r15 .. rdi, the front of [`Registers`].
+    general: [u64; 15],
+    vector: u64,
+    error_code: u64,
+    rip: u64,
+    code_segment: u64,
+    rflags: u64,
+    rsp: u64,
 }
 
 /// Serves an exception or interrupt that found the kernel. Interrupts are on in its wait only; an
 /// exception there is a bug of ours.
 #[unsafe(no_mangle)]
-extern "C" fn trap_serve_kernel(vector: u64, error_code: u64, rip: u64) {
-    if vector >= FIRST_INTERRUPT as u64 {
-        return interrupts::serve(vector);
+extern "C" fn trap_serve_kernel(frame: &KernelFrame) {
+    if frame.vector >= FIRST_INTERRUPT as u64 {
+        return interrupts::serve(frame.vector);
     }
-    console::emergency_write(b"anykernel: exception ");
-    for value in [vector, error_code, rip, cpu::fault_address()] {
+    console::emergency_write(b"anykernel: the kernel failed: exception ");
+    let named: [(&[u8], u64); 4] = [
+        (b"", frame.vector),
+        (b", error code ", frame.error_code),
+        (b", at ", frame.rip),
+        (b", cr2 ", cpu::fault_address()),
+    ];
+    for (name, value) in named {
+        console::emergency_write(name);
         write_hexadecimal(value);
-        console::emergency_write(b" ");
     }
-    panic!("an exception in the kernel: vector, error code, rip, cr2 as above");
+    console::emergency_write(b"\n");
+    failure::record_kernel(&frame.general, frame.rip, frame.rflags, frame.rsp);
+    console::emergency_exit(failure::KERNEL_STATUS)
 }
 
 fn write_hexadecimal(value: u64) {
@@ -320,9 +346,7 @@ trap_common:
     cmp rax, rdx
     jae 3f
     // The kernel: its wait expects every register that a call may change to be lost.
-    mov rdi, [rsp + 120]
-    mov rsi, [rsp + 128]
-    mov rdx, rax
+    mov rdi, rsp
     mov rbp, rsp
     and rsp, -16
     call trap_serve_kernel

@@ -58,12 +58,28 @@ impl ImageFile {
         Ok(Self::parse(&ReadCache::new(file)))
     }
 
+    /// What was added to the addresses in the program's file when `bake` placed it in this image,
+    /// which is `file`.
+    pub fn program_bias<'data>(&self, file: impl ReadRef<'data>) -> Option<u64> {
+        let headers = Header::parse(file)
+            .ok()?
+            .program_headers(LittleEndian, file)
+            .ok()?;
+        let base = self.table.program_base;
+        let header = memory(headers, file, base, size_of::<Header>() as u64)?;
+        let program = Header::parse(header).ok()?;
+        // Addresses in a program that can be placed count from 0.
+        let is_placed = program.e_type(LittleEndian) == elf::ET_DYN;
+        Some(if is_placed { base } else { 0 })
+    }
+
     /// The image's default words.
     pub fn settings(&self) -> Settings<'_> {
         Settings::new(&self.words, "")
     }
 
-    fn parse<'data>(file: impl ReadRef<'data>) -> Option<Self> {
+    /// Reads an image's bytes; `None` when they are something else.
+    pub fn parse<'data>(file: impl ReadRef<'data>) -> Option<Self> {
         let header = Header::parse(file).ok()?;
         let headers = header.program_headers(LittleEndian, file).ok()?;
         let note = headers

@@ -15,6 +15,8 @@ mod options;
 mod programs;
 mod run;
 mod sizes;
+mod symbols_file;
+mod trace;
 mod variable;
 mod whole_file;
 

@@ -2,12 +2,14 @@
 
 use core::panic::PanicInfo;
 
-use platform_kvm::{emergency_exit, emergency_write};
+use platform_kvm::{emergency_exit, emergency_write, record_kernel_here};
+
+use crate::wiring::Wiring;
 
 /// 128 + SIGABRT, as a shell reports an abort.
 const ABORT_STATUS: u8 = 134;
 
-/// Says where it happened. The place tells what; the messages, and the code that puts them
+/// Says where it happened, and hands the stack over for a trace. The place tells what; the messages, and the code that puts them
 /// together, would be a good part of a small image.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
@@ -19,7 +21,19 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         write_decimal(place.line());
     }
     emergency_write(b"\n");
+    record_kernel_here();
     emergency_exit(ABORT_STATUS)
+}
+
+/// Panics, for whoever wants to see what comes of it.
+#[unsafe(no_mangle)]
+extern "C" fn init_panic(_: &mut Wiring) {
+    fail_with(core::hint::black_box(&[]));
+}
+
+#[inline(never)]
+fn fail_with(nothing: &[u8]) {
+    assert!(!nothing.is_empty(), "asked for");
 }
 
 fn write_decimal(number: u32) {

@@ -78,6 +78,12 @@ pub const COMPONENTS: &[Component] = &[
         choice: Choice::OnRequest,
         description: "checks at the start that the machine keeps the hypercall contract",
     },
+    Component {
+        name: "panic",
+        init_symbol: "init_panic",
+        choice: Choice::OnRequest,
+        description: "panics at the start, to try what comes of it",
+    },
 ];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Pure data, in one place so that the two sides cannot drift apart: `bake` fills in the
 //! [`ImageTable`] and chooses from [`COMPONENTS`]; `run` writes a [`CommandLine`] that the image
 //! reads as [`Settings`]; while the image runs, both speak the framing of [`control`] over the
-//! [`ports`]. [`staging`] is spoken by the contract suite alone.
+//! [`ports`]; of code that failed the image hands over a [`FailureHead`]. [`staging`] is spoken by the contract suite alone.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ extern crate alloc;
 mod command_line;
 mod components;
 pub mod control;
+mod failure_record;
 mod image_table;
 mod mmio_device;
 mod percent;
@@ -22,6 +23,7 @@ mod terminals;
 
 pub use command_line::CommandLine;
 pub use components::{COMPONENTS, CONSOLE, Choice, Component};
+pub use failure_record::{Failed, FailureHead, REGISTER_COUNT};
 pub use image_table::ImageTable;
 pub use mmio_device::MmioDevice;
 pub use percent::decode;

@@ -1,6 +1,6 @@
 //! The I/O ports over which an image and `run` speak.
 //!
-//! The first three are QEMU's `isa-debugcon`: a write of a byte is that byte, and a read gives
+//! The first four are QEMU's `isa-debugcon`: a write of a byte is that byte, and a read gives
 //! [`DEBUGCON_READBACK`].
 
 /// Each byte written is a byte of standard output.
@@ -9,6 +9,9 @@ pub const STANDARD_OUTPUT: u16 = 0xe9;
 pub const STANDARD_ERROR: u16 = 0xea;
 /// The byte written is the program's exit status, all eight bits; it ends the run.
 pub const EXIT_STATUS: u16 = 0xeb;
+/// Each byte written is a byte of a record of code that failed
+/// ([`FailureHead`](crate::FailureHead)).
+pub const FAILURE: u16 = 0xec;
 /// What reading one of these ports gives where the device is present.
 pub const DEBUGCON_READBACK: u8 = 0xe9;
 /// The first register of the 16550 serial port that carries [`control`](crate::control).

@@ -19,8 +19,7 @@ mod sizes;
 mod writer;
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +33,7 @@ use thiserror::Error;
 use self::calls::{Calls, Reason};
 use self::image::ImageError;
 use crate::options::{ConfigurationOption, NAME, Options, OutputOption, ProgramOptions, either};
+use crate::symbols_file::SymbolsFile;
 use crate::variable::Variable;
 use crate::{Outcome, whole_file};
 
@@ -56,7 +56,8 @@ pub struct Recipe {
     /// Kernel library to link instead of the one inside this tool
     #[arg(long, value_name = "FILE")]
     pub library: Option<PathBuf>,
-    /// Where to write the linked kernel with its symbols, for a debugger
+    /// Where to write kernel and program with their symbols, for a debugger; `run IMAGE` looks
+    /// there if it is IMAGE.symbols
     #[arg(long, value_name = "FILE")]
     pub symbols: Option<PathBuf>,
 }
@@ -133,6 +134,9 @@ pub enum BakeError {
         /// Why not.
         error: ImageError,
     },
+    /// Kernel and program do not fit into a file of symbols.
+    #[error("the symbols cannot be put together: {0}")]
+    Symbols(object::build::Error),
     /// A file could not be written.
     #[error("{}: {source}", path.display())]
     Write {
@@ -210,12 +214,14 @@ pub fn bake(
     let library = library::file(recipe.library.as_deref())?;
     let workshop = TempDir::new().map_err(|source| write_error(&std::env::temp_dir(), source))?;
     let kernel = link::kernel(
-        &script::linker_script(&components, &calls.implemented()),
+        &script::linker_script(&components, &calls.implemented(), recipe.symbols.is_some()),
         &library,
         workshop.path(),
     )?;
     if let Some(symbols) = &recipe.symbols {
-        fs::write(symbols, &kernel).map_err(|source| write_error(symbols, source))?;
+        let content = SymbolsFile::new(&kernel, &file).map_err(BakeError::Symbols)?;
+        whole_file::write(symbols, |file| file.write_all(content.bytes()))
+            .map_err(|source| write_error(symbols, source))?;
     }
     let root = recipe.root.as_deref();
     let contents = image::Contents {

@@ -12,9 +12,9 @@ pub const KERNEL_START: u64 = 1 << 20;
 /// `EXTERN` makes the linker fetch each init function and all that it reaches from the library,
 /// and only that; a name that the library does not have is a link error. The kernel's code, its
 /// constants and its data start on pages of their own, so that none of them is both writable and
-/// executable. The table's fields about the program stay 0: `bake` fills them in once it knows
+/// executable. Line information is kept where `keeps_lines`. The table's fields about the program stay 0: `bake` fills them in once it knows
 /// how long the kernel is.
-pub fn linker_script(components: &[&Component], calls: &[u32]) -> String {
+pub fn linker_script(components: &[&Component], calls: &[u32], keeps_lines: bool) -> String {
     let mut externs = String::new();
     let mut initializers = String::new();
     for Component { init_symbol, .. } in components {
@@ -28,6 +28,7 @@ pub fn linker_script(components: &[&Component], calls: &[u32]) -> String {
         writeln!(handlers, "        QUAD({number}) QUAD(call_{name})").expect("a string takes all");
     }
     let (count, call_count) = (components.len(), calls.len());
+    let lines = if keeps_lines { "" } else { " *(.debug*)" };
     let (section, symbol, magic) = (ImageTable::SECTION, ImageTable::SYMBOL, ImageTable::MAGIC);
     format!(
         "\
@@ -80,7 +81,7 @@ SECTIONS
 
     /DISCARD/ : {{
         *(.comment) *(.note.gnu*) *(.gnu*)
-        *(.eh_frame*) *(.gcc_except_table*) *(.debug*)
+        *(.eh_frame*) *(.gcc_except_table*){lines}
     }}
 }}
 "
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn every_component_is_named_twice_and_counted() {
         let components: Vec<_> = protocol::COMPONENTS.iter().collect();
-        let script = linker_script(&components, &[0]);
+        let script = linker_script(&components, &[0], false);
         for component in &components {
             assert!(script.contains(&format!("EXTERN({})", component.init_symbol)));
             assert!(script.contains(&format!("QUAD({})", component.init_symbol)));
@@ -106,7 +107,7 @@ mod tests {
     /// The table in the script is the table of the protocol: as many words before the functions.
     #[test]
     fn the_table_has_the_length_of_the_protocol() {
-        let script = linker_script(&[], &[]);
+        let script = linker_script(&[], &[], false);
         assert_eq!(script.matches("QUAD(").count() * 8, ImageTable::LENGTH);
     }
 }

@@ -6,7 +6,7 @@
 
 mod crypt;
 mod headers;
-mod musl;
+pub mod musl;
 mod specs;
 
 use std::ffi::OsString;

@@ -22,6 +22,7 @@ pub fn file(musl: &Musl, headers: &Path) -> Result<PathBuf, CacheError> {
 ///
 /// - The headers of musl stand before gcc's, those of the kernel after both.
 /// - `-no-pie` gives a program at a fixed address, everything else one that can be placed.
+/// - Functions and lines are written down, which names the place of a fault; no image holds them.
 /// - The linker searches no folder of the system's own libc, and `libc.a` is named by its path,
 ///   so that no `-L` of the user's can bring in another.
 fn specs(libraries: &str, musl_headers: &str, headers: &str) -> String {
@@ -36,7 +37,7 @@ fn specs(libraries: &str, musl_headers: &str, headers: &str) -> String {
 
 *cc1:
 %(cc1_cpu) {include} \
-%{{fno-pic|fno-PIC|fno-pie|fno-PIE|fpic|fPIC|fpie|fPIE|no-pie:;:-fPIE}}
+%{{fno-pic|fno-PIC|fno-pie|fno-PIE|fpic|fPIC|fpie|fPIE|no-pie:;:-fPIE}} %{{!g*:-g1}}
 
 *link_libgcc:
 -L{libraries} -L .%s

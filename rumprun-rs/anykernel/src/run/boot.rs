@@ -42,36 +42,60 @@ pub enum BootError {
     Service(#[from] io::Error),
 }
 
-/// Runs `machine` to its end, if need be on the next best accelerator, and returns our status.
-pub fn boot(program: &Path, mut machine: Machine, verbose: bool) -> Result<u8, BootError> {
+/// How a machine ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Our exit status.
+    pub status: u8,
+    /// What was handed over of code that failed (`protocol::FailureHead`); mostly nothing.
+    pub failures: Vec<u8>,
+}
+
+/// Runs `machine` to its end, if need be on the next best accelerator.
+pub fn boot(program: &Path, mut machine: Machine, verbose: bool) -> Result<Ended, BootError> {
     let mut signals = Signals::catch()?;
     let feed = match machine.has_console {
         true => Some(Feed::start(duplicate(io::stdin())?)?),
         false => None,
     };
     loop {
-        let (end, messages) = attempt(program, &machine, feed.as_ref(), verbose, &mut signals)?;
-        match end {
-            End::Status(status) => return Ok(status),
-            End::Interrupted => return Ok(INTERRUPTED),
-            End::ReaderGone => return Ok(READER_GONE),
+        let Attempt {
+            end,
+            messages,
+            failures,
+        } = attempt(program, &machine, feed.as_ref(), verbose, &mut signals)?;
+        let status = match end {
+            End::Status(status) => status,
+            End::Interrupted => INTERRUPTED,
+            End::ReaderGone => READER_GONE,
             End::Stopped => match machine.accelerator.after_failure(&messages) {
-                Some(accelerator) => machine.accelerator = accelerator,
+                Some(accelerator) => {
+                    machine.accelerator = accelerator;
+                    continue;
+                }
                 None => return Err(stopped(&messages)),
             },
-        }
+        };
+        return Ok(Ended { status, failures });
     }
 }
 
-/// Runs `machine` once. Returns how it ended and what QEMU said; the guest's output has been
-/// copied to its end by then.
+/// What came of one start.
+struct Attempt {
+    end: End,
+    /// What QEMU said.
+    messages: String,
+    failures: Vec<u8>,
+}
+
+/// Runs `machine` once. The guest's output has been copied to its end when this returns.
 fn attempt(
     program: &Path,
     machine: &Machine,
     feed: Option<&Feed>,
     verbose: bool,
     signals: &mut Signals,
-) -> Result<(End, String), BootError> {
+) -> Result<Attempt, BootError> {
     let mut process =
         Process::start(program, machine, feed.map(Feed::end), verbose).map_err(|source| {
             BootError::QemuDoesNotStart {
@@ -98,7 +122,11 @@ fn attempt(
     let messages = process.qemu.wait()?;
     output.finish();
     error.finish();
-    Ok((end, messages))
+    Ok(Attempt {
+        end,
+        messages,
+        failures: process.failure.finish(),
+    })
 }
 
 /// The same stream, without a buffer of ours.

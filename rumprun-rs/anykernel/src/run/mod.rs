@@ -19,6 +19,7 @@ mod qemu;
 mod session;
 mod signals;
 
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ use thiserror::Error;
 use crate::bake::{self, Recipe};
 use crate::image_file::ImageFile;
 use crate::options::{ConfigurationOption, NAME, Options, ProgramOptions};
-use crate::{Outcome, programs};
+use crate::symbols_file::SymbolsFile;
+use crate::{Outcome, programs, trace};
 use accelerator::Accelerator;
 use memory::MemorySize;
 use network::Network;
@@ -111,11 +113,36 @@ pub fn command(arguments: RunArguments) -> Outcome {
         network: network.as_ref(),
         has_console: drives_console(&image),
     };
-    Ok(ExitCode::from(boot::boot(
-        &program,
-        machine,
-        arguments.verbose,
-    )?))
+    let ended = boot::boot(&program, machine, arguments.verbose)?;
+    if !ended.failures.is_empty() {
+        let booted = fs::read(&path).unwrap_or_default();
+        let symbols = || symbols(file, &options.recipe, &path, workshop.path());
+        eprint!("{}", trace::describe(&ended.failures, &booted, symbols));
+    }
+    Ok(ExitCode::from(ended.status))
+}
+
+/// The symbols of the image at `image`, which was made of `file`: of an image that the user made,
+/// those that lie beside it; else those of the same image baked once more.
+fn symbols(
+    file: &Path,
+    recipe: &Recipe,
+    image: &Path,
+    workshop: &Path,
+) -> Result<SymbolsFile, String> {
+    if image == file {
+        let path = SymbolsFile::beside(image);
+        return SymbolsFile::read(&path).map_err(|error| {
+            let path = path.display();
+            format!("{path}: {error} (`anykernel bake --symbols {path}` writes it)")
+        });
+    }
+    let path = workshop.join("symbols");
+    let mut recipe = recipe.clone();
+    recipe.symbols = Some(path.clone());
+    let words = bake::default_words(file, &[], &[]);
+    bake::bake(file, &recipe, words, &workshop.join("again")).map_err(|error| error.to_string())?;
+    SymbolsFile::read(&path).map_err(|error| error.to_string())
 }
 
 /// The image to boot, and where it is: the user's, or one made of the user's program.

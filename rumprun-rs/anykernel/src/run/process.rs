@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStderr};
+use std::process::Child;
 use std::thread::JoinHandle;
 
 use rustix::io::FdFlags;
@@ -15,6 +15,9 @@ use super::qemu::{Channels, Machine};
 
 /// How much of what QEMU says is kept, in bytes: it is meant for a person.
 const MESSAGES_LENGTH: u64 = 1 << 16;
+
+/// How much is kept of what is handed over of code that failed: room for two stacks.
+const FAILURE_LENGTH: u64 = 1 << 18;
 
 /// A machine that runs, and our ends of its channels.
 pub struct Process {
@@ -28,12 +31,25 @@ pub struct Process {
     pub error: PipeReader,
     /// Where the exit status will come.
     pub status: PipeReader,
+    /// What is handed over of code that failed.
+    pub failure: Failure,
+}
+
+/// What a machine hands over of code that failed, as it comes.
+pub struct Failure(JoinHandle<Vec<u8>>);
+
+impl Failure {
+    /// Waits until the machine has ended, and returns it.
+    pub fn finish(self) -> Vec<u8> {
+        // A panic there has been shown.
+        self.0.join().unwrap_or_default()
+    }
 }
 
 /// A running QEMU. It ends when this is dropped, and when our process ends in whatever way.
 pub struct Qemu {
     child: Child,
-    messages: Option<JoinHandle<String>>,
+    messages: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Process {
@@ -48,12 +64,14 @@ impl Process {
         let (output, output_end) = io::pipe()?;
         let (error, error_end) = io::pipe()?;
         let (status, status_end) = io::pipe()?;
+        let (failure, failure_end) = io::pipe()?;
         let (control, control_end) = UnixStream::pair()?;
         let wire = machine.network.and_then(|network| network.wire.as_ref());
         let channels = [
             output_end.as_fd(),
             error_end.as_fd(),
             status_end.as_fd(),
+            failure_end.as_fd(),
             control_end.as_fd(),
         ];
         let wire = wire.map(AsFd::as_fd);
@@ -65,6 +83,7 @@ impl Process {
             output: output_end.as_raw_fd(),
             error: error_end.as_raw_fd(),
             status: status_end.as_raw_fd(),
+            failure: failure_end.as_raw_fd(),
             control: control_end.as_raw_fd(),
             input: input.map(|input| input.as_raw_fd()),
         });
@@ -77,6 +96,7 @@ impl Process {
             output,
             error,
             status,
+            failure: Failure(std::thread::spawn(|| front(failure, FAILURE_LENGTH))),
         })
     }
 }
@@ -87,7 +107,7 @@ impl Qemu {
         let messages = child
             .stderr
             .take()
-            .map(|stderr| std::thread::spawn(|| collect(stderr)));
+            .map(|stderr| std::thread::spawn(|| front(stderr, MESSAGES_LENGTH)));
         Ok(Self { child, messages })
     }
 
@@ -103,7 +123,7 @@ impl Qemu {
             .messages
             .take()
             .map(|thread| thread.join().unwrap_or_default());
-        Ok(messages.unwrap_or_default())
+        Ok(String::from_utf8_lossy(&messages.unwrap_or_default()).into_owned())
     }
 }
 
@@ -115,13 +135,13 @@ impl Drop for Qemu {
     }
 }
 
-/// Reads all that QEMU says, so that it never waits for us, and keeps the front.
-fn collect(mut stderr: ChildStderr) -> String {
-    let mut said = Vec::new();
-    // A failure ends the messages; the rest is not worth more.
-    let _ = stderr.by_ref().take(MESSAGES_LENGTH).read_to_end(&mut said);
-    let _ = io::copy(&mut stderr, &mut io::sink());
-    String::from_utf8_lossy(&said).into_owned()
+/// Reads all that comes, so that the other end never waits for us, and keeps `length` bytes.
+fn front(mut from: impl Read, length: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A failure ends it; the rest is not worth more.
+    let _ = from.by_ref().take(length).read_to_end(&mut bytes);
+    let _ = io::copy(&mut from, &mut io::sink());
+    bytes
 }
 
 /// The command as a person could type it into a shell.

@@ -8,10 +8,10 @@
 //! - `virtio-mmio.force-legacy=false`: virtio 1, and nothing older.
 //! - `-nodefaults -no-user-config`: nothing that this file does not name.
 //! - `-no-reboot`: a reset, which is how a lost kernel ends, ends the machine.
-//! - Three `isa-debugcon` ports carry standard output, standard error and the exit status, and
-//!   the serial port standard input and requests (crate `protocol`). Their other ends are handed
-//!   down as open descriptors: the first three are pipes, which take what a slow reader has not
-//!   read yet, and never lose a byte.
+//! - Four `isa-debugcon` ports carry standard output, standard error, the exit status and the state
+//!   of code that failed, and the serial port standard input and requests (crate `protocol`). Their
+//!   other ends are handed down as open descriptors: the first four are pipes, which take what a
+//!   slow reader has not read yet, and never lose a byte.
 //! - `virtio-serial-device` for images that drive it: the three streams, faster.
 
 use std::ffi::OsString;
@@ -84,6 +84,8 @@ pub struct Channels {
     pub error: RawFd,
     /// Pipe of the exit status.
     pub status: RawFd,
+    /// Pipe of what is handed over of code that failed.
+    pub failure: RawFd,
     /// Socket of the serial port.
     pub control: RawFd,
     /// Socket of standard input, for a machine that has a virtio console.
@@ -107,6 +109,7 @@ impl Machine<'_> {
             (channels.output, ports::STANDARD_OUTPUT),
             (channels.error, ports::STANDARD_ERROR),
             (channels.status, ports::EXIT_STATUS),
+            (channels.failure, ports::FAILURE),
         ];
         for (set, (descriptor, port)) in pipes.into_iter().enumerate() {
             add("-add-fd", format!("fd={descriptor},set={set}").into());
@@ -258,7 +261,8 @@ mod tests {
             output: 3,
             error: 4,
             status: 5,
-            control: 6,
+            failure: 6,
+            control: 7,
             input: None,
         };
         let has = |accelerator, option: [&str; 2]| {

@@ -6,6 +6,8 @@ mod boot;
 mod calls;
 mod cc;
 mod configuration;
+#[cfg(embedded_library)]
+mod failures;
 mod guest;
 mod inspect;
 mod run;
