@@ -80,15 +80,34 @@ pub(crate) fn abandon<T: Transport>(transport: &mut T) {
     transport.set_status(DeviceStatus::FAILED);
 }
 
-/// The value at `offset` of the device's configuration, all of it from the same moment
-/// (virtio 1.2, 2.5.1).
+/// The value at `offset` of the device's configuration, all of it from the same moment.
 pub(crate) fn read_configuration<V: FromBytes + IntoBytes, T: Transport>(
     transport: &T,
     offset: usize,
 ) -> Result<V, VirtioError> {
+    consistently(transport, || transport.read_config_space(offset))
+}
+
+/// The little-endian number of 64 bits at `offset` of the device's configuration, all of it from
+/// the same moment. It is read in two halves, as virtio wants it (virtio 1.2, 2.5.1).
+pub(crate) fn read_configuration_u64<T: Transport>(
+    transport: &T,
+    offset: usize,
+) -> Result<u64, VirtioError> {
+    let half = |offset| transport.read_config_space(offset).map(u32::from_le);
+    consistently(transport, || {
+        Ok(u64::from(half(offset)?) | u64::from(half(offset + 4)?) << 32)
+    })
+}
+
+/// Reads until the configuration has not changed meanwhile (virtio 1.2, 2.5.1).
+fn consistently<V, T: Transport>(
+    transport: &T,
+    read: impl Fn() -> virtio_drivers::Result<V>,
+) -> Result<V, VirtioError> {
     for _ in 0..CONFIGURATION_READS {
         let before = transport.read_config_generation();
-        let value = transport.read_config_space(offset);
+        let value = read();
         if transport.read_config_generation() == before {
             return value.map_err(|_| VirtioError::Configuration);
         }

@@ -66,6 +66,19 @@ impl<T: Transport> VirtioRng<T> {
         self.violation
     }
 
+    /// Whether there are bytes to take. If not, the device is armed: the host's wait ends when they
+    /// have come.
+    pub fn is_ready(&mut self) -> bool {
+        while self.open.is_none() && self.violation.is_none() {
+            match self.open_next() {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(violation) => self.fail(violation),
+            }
+        }
+        self.violation.is_none()
+    }
+
     /// Opens the next slot that the device has filled. Without one the device is armed, unless
     /// more has come meanwhile, which the answer says.
     fn open_next(&mut self) -> Result<bool, Violation> {
@@ -97,18 +110,6 @@ impl<T: Transport> VirtioRng<T> {
         } else {
             Ok(())
         }
-    }
-
-    /// Whether there is a slot to take bytes from.
-    fn is_open(&mut self) -> bool {
-        while self.open.is_none() && self.violation.is_none() {
-            match self.open_next() {
-                Ok(true) => {}
-                Ok(false) => return false,
-                Err(violation) => self.fail(violation),
-            }
-        }
-        self.violation.is_none()
     }
 
     /// Moves bytes of the open slot to the front of `bytes`; an empty slot goes to the device.
@@ -144,7 +145,7 @@ impl<T: Transport> VirtioRng<T> {
 impl<T: Transport> EntropySource for VirtioRng<T> {
     fn take(&mut self, bytes: &mut [u8]) -> usize {
         let mut taken = 0;
-        while taken < bytes.len() && self.is_open() {
+        while taken < bytes.len() && self.is_ready() {
             taken += self.move_bytes(&mut bytes[taken..]);
         }
         taken

@@ -395,6 +395,8 @@ impl Transport for SoftwareTransport {
         &self,
         offset: usize,
     ) -> virtio_drivers::Result<V> {
+        // What the transports with registers insist on.
+        assert!(align_of::<V>() <= 4 && offset.is_multiple_of(align_of::<V>()));
         let mut state = self.0.state();
         if state.unstable_reads > 0 {
             state.unstable_reads -= 1;

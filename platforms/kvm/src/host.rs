@@ -5,8 +5,8 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use hypercall::{
-    ConsoleDevice, ConsoleError, EntropyUnavailable, Host, HostRequest, Input, Instant, OutOfPages,
-    Pages, Stream, Wake,
+    ConsoleDevice, ConsoleError, EntropySource, EntropyUnavailable, Host, HostRequest, Input,
+    Instant, OutOfPages, Pages, Stream, Wake,
 };
 
 use crate::clock::Clock;
@@ -41,6 +41,8 @@ pub struct KvmHost {
     epoch: Duration,
     /// What carries the streams in place of the I/O ports.
     console: Option<Box<dyn ConsoleDevice>>,
+    /// What gives random bytes beside the processor.
+    entropy: Option<Box<dyn EntropySource + Send>>,
 }
 
 impl KvmHost {
@@ -49,7 +51,13 @@ impl KvmHost {
         Self {
             epoch,
             console: None,
+            entropy: None,
         }
+    }
+
+    /// Has random bytes come from `source` as well from now on.
+    pub fn add_entropy(&mut self, source: Box<dyn EntropySource + Send>) {
+        self.entropy = Some(source);
     }
 
     /// Has `device` carry the console's streams from now on. As long as nobody is at its other end,
@@ -94,7 +102,10 @@ impl Host for KvmHost {
     }
 
     fn fill_entropy(&mut self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        entropy::fill(bytes)
+        match &mut self.entropy {
+            Some(source) => entropy::fill_mixed(bytes, &mut **source),
+            None => entropy::fill(bytes),
+        }
     }
 
     fn console_write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, ConsoleError> {

@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod address_space;
+mod block;
 mod clock;
 mod console;
 mod cpu;
@@ -37,6 +38,7 @@ mod tables;
 mod trap;
 mod wait;
 
+pub use block::{HeapLender, LentBuffer};
 pub use console::{emergency_exit, emergency_write, has_come as request_has_come};
 pub use devices::open as open_device;
 pub use failure::record_kernel_here;

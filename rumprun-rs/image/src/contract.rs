@@ -4,12 +4,12 @@ use alloc::string::String;
 use core::time::Duration;
 
 use embedded_io::Write as _;
-use hypercall::contract::{self, frame_device, host, program_host};
+use hypercall::contract::{self, block_device, frame_device, host, program_host};
 use hypercall::{ConsoleWriter, FrameDevice, Host, Stream};
 use platform_kvm::{KvmHost, KvmProgramHost};
 use protocol::staging;
 
-use crate::wiring::Wiring;
+use crate::wiring::{Disk, Wiring};
 
 mod staged_host;
 
@@ -43,15 +43,39 @@ impl<'a> frame_device::FrameFixture for EchoWire<'a> {
     }
 
     fn wait(&mut self, limit: Duration) -> Duration {
-        let start = self.host.monotonic();
-        self.host.wait(Some(start + limit));
-        self.host.monotonic().saturating_since(start)
+        wait(self.host, limit)
     }
 }
 
+/// A disk that nobody else uses, to be overwritten.
+struct DiskUnderTest<'a> {
+    disk: Disk,
+    host: &'a mut KvmHost,
+}
+
+impl block_device::BlockFixture for DiskUnderTest<'_> {
+    type Device = Disk;
+
+    fn device(&mut self) -> &mut Disk {
+        &mut self.disk
+    }
+
+    fn wait(&mut self, limit: Duration) -> Duration {
+        wait(self.host, limit)
+    }
+}
+
+/// Waits for `limit` at most, and says how long it was.
+fn wait(host: &mut KvmHost, limit: Duration) -> Duration {
+    let start = host.monotonic();
+    host.wait(Some(start + limit));
+    host.monotonic().saturating_since(start)
+}
+
 /// Runs the suite of every trait that this machine implements, before the program starts, and
-/// reports case by case on standard output. A network device that no component has taken is the
-/// suite's: its wire must return every frame with its addresses exchanged. What the machine cannot
+/// reports case by case on standard output. Devices that no component has taken are the suite's: a
+/// network device's wire must return every frame with its addresses exchanged, and what disks hold
+/// is lost. What the machine cannot
 /// do by itself is done by whoever runs it, where the environment says that somebody does
 /// ([`staging`]).
 #[unsafe(no_mangle)]
@@ -79,6 +103,12 @@ extern "C" fn init_contract(wiring: &mut Wiring) {
         let mut wire = EchoWire { device, host };
         let _ =
             contract::run_and_write("frame device", &frame_device::cases(), &mut wire, &mut text);
+    }
+    while let Some(disk) = wiring.take_disk() {
+        let host = &mut wiring.host;
+        let mut disk = DiskUnderTest { disk, host };
+        let _ =
+            contract::run_and_write("block device", &block_device::cases(), &mut disk, &mut text);
     }
     // The console takes bytes as long as the machine runs.
     let _ = ConsoleWriter::new(&mut wiring.host, Stream::Output).write_all(text.as_bytes());

@@ -17,6 +17,10 @@ use crate::table::{Image, ImageError, LinkedCall};
 
 mod console;
 mod devices;
+mod disks;
+mod entropy;
+
+pub(crate) use disks::Disk;
 
 use devices::FoundDevice;
 

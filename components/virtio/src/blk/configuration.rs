@@ -104,7 +104,7 @@ fn block_size<T: Transport>(transport: &T, offered: BlkFeatures) -> Result<u32, 
 
 /// How many whole blocks there are. A rest of the last one is refused, rather than left out.
 fn block_count<T: Transport>(transport: &T, block_size: u32) -> Result<u64, VirtioError> {
-    let sectors = u64::from_le(device::read_configuration(transport, CAPACITY)?);
+    let sectors = device::read_configuration_u64(transport, CAPACITY)?;
     let is_whole = sectors.is_multiple_of(u64::from(block_size) / SECTOR);
     if sectors == 0 || sectors > DISK_LENGTH_MAX / SECTOR || !is_whole {
         return Err(VirtioError::ConfigurationInvalid);

@@ -73,6 +73,12 @@ pub const COMPONENTS: &[Component] = &[
         description: "TCP/IP over virtio-net",
     },
     Component {
+        name: "rng",
+        init_symbol: "init_rng",
+        choice: Choice::OnRequest,
+        description: "random bytes of a virtio device, mixed with the processor's",
+    },
+    Component {
         name: "contract",
         init_symbol: "init_contract",
         choice: Choice::OnRequest,

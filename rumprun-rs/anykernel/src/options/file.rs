@@ -138,7 +138,7 @@ impl Options {
         for path in paths.chain(self.machine.paths()).flatten() {
             *path = folder.join(&*path);
         }
-        self.machine.place_network(folder);
+        self.machine.place_devices(folder);
     }
 }
 

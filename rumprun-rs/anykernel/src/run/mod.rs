@@ -7,6 +7,7 @@ mod accelerator;
 mod boot;
 mod child;
 mod control;
+mod disk;
 mod forward;
 mod input;
 mod mac;
@@ -37,6 +38,7 @@ use crate::options::{ConfigurationOption, NAME, Options, ProgramOptions};
 use crate::symbols_file::SymbolsFile;
 use crate::{Outcome, programs, trace};
 use accelerator::Accelerator;
+use disk::{Disk, DiskError};
 use memory::MemorySize;
 use network::Network;
 use qemu::{Machine, Slot};
@@ -102,9 +104,10 @@ pub fn command(arguments: RunArguments) -> Outcome {
     let machine = &options.machine;
     check_memory(machine.memory(), &image)?;
     let program = find_qemu(machine.qemu.as_deref())?;
+    check_disks(&machine.disks, &image)?;
     let mut network = Network::plan(machine, drives_network(&image, machine.net.is_some()))?;
     network.iter_mut().try_for_each(Network::claim_host)?;
-    let words = words(&options.program, &image, network.as_ref());
+    let words = words(&options, &image, network.as_ref());
     let machine = Machine {
         image: &path,
         words: words.as_str(),
@@ -112,6 +115,8 @@ pub fn command(arguments: RunArguments) -> Outcome {
         accelerator: Accelerator::choose(machine.accel.unwrap_or_default())?,
         network: network.as_ref(),
         has_console: drives_console(&image),
+        disks: &machine.disks,
+        has_entropy: has_component(&image, "rng"),
     };
     let ended = boot::boot(&program, machine, arguments.verbose)?;
     if !ended.failures.is_empty() {
@@ -187,15 +192,28 @@ fn check_memory(given: MemorySize, image: &ImageFile) -> Result<(), RunError> {
 /// Whether the image has use for a network: TCP/IP has, and the contract suite tries the device if
 /// it is given one, which it `is_given`.
 fn drives_network(image: &ImageFile, is_given: bool) -> bool {
-    image
-        .settings()
-        .components()
-        .any(|name| name == "net" || name == "contract" && is_given)
+    has_component(image, "net") || is_given && has_component(image, "contract")
+}
+
+/// Whether the image has use for the disks, and they can be had.
+fn check_disks(disks: &[Disk], image: &ImageFile) -> Result<(), DiskError> {
+    let has_use = has_component(image, "block") || has_component(image, "contract");
+    if !disks.is_empty() && !has_use {
+        return Err(DiskError::NoUse);
+    }
+    if disks.len() > Slot::DISKS {
+        return Err(DiskError::TooMany(disks.len(), Slot::DISKS));
+    }
+    disks.iter().try_for_each(Disk::check)
+}
+
+fn has_component(image: &ImageFile, name: &str) -> bool {
+    image.settings().components().any(|other| other == name)
 }
 
 /// Whether the image's streams go over a virtio console.
 fn drives_console(image: &ImageFile) -> bool {
-    image.settings().components().any(|name| name == CONSOLE)
+    has_component(image, CONSOLE)
 }
 
 fn find_qemu(named: Option<&Path>) -> Result<PathBuf, RunError> {
@@ -206,7 +224,8 @@ fn find_qemu(named: Option<&Path>) -> Result<PathBuf, RunError> {
 }
 
 /// The kernel command line.
-fn words(program: &ProgramOptions, image: &ImageFile, network: Option<&Network>) -> CommandLine {
+fn words(options: &Options, image: &ImageFile, network: Option<&Network>) -> CommandLine {
+    let program = &options.program;
     let mut words = CommandLine::new();
     if !program.args.is_empty() {
         let name = image.settings().arguments().next().unwrap_or_default();
@@ -238,6 +257,12 @@ fn words(program: &ProgramOptions, image: &ImageFile, network: Option<&Network>)
             .gateway
             .into_iter()
             .for_each(|gateway| words.gateway(gateway));
+    }
+    for number in 0..options.machine.disks.len() {
+        words.device(Slot::disk(number).device());
+    }
+    if has_component(image, "rng") {
+        words.device(Slot::ENTROPY.device());
     }
     words
 }

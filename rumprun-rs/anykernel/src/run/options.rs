@@ -8,6 +8,7 @@ use protocol::Ipv4Network;
 use serde::{Deserialize, Deserializer};
 
 use super::accelerator::Wish;
+use super::disk::Disk;
 use super::forward::Forward;
 use super::mac::MacAddress;
 use super::memory::MemorySize;
@@ -39,6 +40,10 @@ pub struct MachineOptions {
     #[arg(long, value_name = "ADDRESS")]
     #[serde(deserialize_with = "text")]
     pub mac: Option<MacAddress>,
+    /// Disk of the image: a file of this machine, or a block device, byte for byte
+    #[arg(long = "disk", value_name = "FILE[,readonly]")]
+    #[serde(deserialize_with = "texts")]
+    pub disks: Vec<Disk>,
     /// Memory of the machine [default: 64M]
     #[arg(short, long, value_name = "SIZE")]
     #[serde(deserialize_with = "text")]
@@ -60,6 +65,7 @@ impl MachineOptions {
             ip: self.ip.or(file.ip),
             gateway: self.gateway.or(file.gateway),
             mac: self.mac.or(file.mac),
+            disks: either(self.disks, file.disks),
             memory: self.memory.or(file.memory),
             accel: self.accel.or(file.accel),
             qemu: self.qemu.or(file.qemu),
@@ -75,8 +81,11 @@ impl MachineOptions {
         has_folder.then_some(qemu).into_iter()
     }
 
-    /// Has the path of a wire count from `folder`.
-    pub fn place_network(&mut self, folder: &Path) {
+    /// Has the paths of a wire and of disks count from `folder`.
+    pub fn place_devices(&mut self, folder: &Path) {
+        for disk in &mut self.disks {
+            disk.path = folder.join(&disk.path);
+        }
         if let Some(Backend::Unix(path)) = &mut self.net {
             *path = folder.join(&*path);
         }

@@ -14,14 +14,16 @@
 //!   slow reader has not read yet, and never lose a byte.
 //! - `virtio-serial-device` for images that drive it: the three streams, faster.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use protocol::MmioDevice;
 use protocol::ports::{self, console};
 
 use super::accelerator::Accelerator;
+use super::disk::Disk;
 use super::forward::{Forward, Transport};
 use super::memory::MemorySize;
 use super::network::{Backend, Network, first_address};
@@ -42,6 +44,17 @@ impl Slot {
     pub const NETWORK: Self = Self(23);
     /// The console's.
     pub const CONSOLE: Self = Self(22);
+    /// The entropy device's.
+    pub const ENTROPY: Self = Self(21);
+    /// The first disk's. The others' come before it, down to the second transport.
+    const FIRST_DISK: u8 = 20;
+    /// How many disks there can be.
+    pub const DISKS: usize = Self::FIRST_DISK as usize;
+
+    /// That of disk `number`, below [`DISKS`](Self::DISKS).
+    pub const fn disk(number: usize) -> Self {
+        Self(Self::FIRST_DISK - number as u8)
+    }
 
     /// Where it is.
     pub const fn device(self) -> MmioDevice {
@@ -73,6 +86,10 @@ pub struct Machine<'a> {
     pub network: Option<&'a Network>,
     /// Whether it has a virtio console.
     pub has_console: bool,
+    /// Its disks, of which there is a [`Slot`] for each.
+    pub disks: &'a [Disk],
+    /// Whether it has an entropy device.
+    pub has_entropy: bool,
 }
 
 /// QEMU's ends of the channels, as it inherits them.
@@ -134,6 +151,25 @@ impl Machine<'_> {
             add("-netdev", network.option().into());
             add("-device", network.device().into());
         }
+        for (number, disk) in self.disks.iter().enumerate() {
+            add("-blockdev", disk.option(number));
+            let bus = Slot::disk(number).bus();
+            add(
+                "-device",
+                format!("virtio-blk-device,drive=disk{number},{bus}").into(),
+            );
+        }
+        if self.has_entropy {
+            add(
+                "-object",
+                "rng-random,id=entropy,filename=/dev/urandom".into(),
+            );
+            let bus = Slot::ENTROPY.bus();
+            add(
+                "-device",
+                format!("virtio-rng-device,rng=entropy,{bus}").into(),
+            );
+        }
         arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(OsString::from));
         arguments
     }
@@ -176,6 +212,37 @@ impl Accelerator {
             Self::Kvm | Self::KvmWithoutCapabilities => "kvm",
             Self::Tcg => "tcg",
         }
+    }
+}
+
+impl Disk {
+    /// The value of `-blockdev` for disk `number`: the file's bytes as they are. QEMU writes to the
+    /// host's cache and tells the guest that there is one (the defaults of `-blockdev`), so that a
+    /// flush, and nothing less, is an `fdatasync` of the file. Discards make holes in it.
+    fn option(&self, number: usize) -> OsString {
+        let access = if self.read_only {
+            "read-only=on"
+        } else {
+            "discard=unmap"
+        };
+        let driver = if self.is_block_device() {
+            "host_device"
+        } else {
+            "file"
+        };
+        let mut option = OsString::from(format!(
+            "driver=raw,node-name=disk{number},{access},file.driver={driver},file.filename="
+        ));
+        // A comma ends a value unless there are two.
+        let path = self.path.as_os_str().as_bytes();
+        let path = path.split_inclusive(|&byte| byte == b',');
+        for piece in path {
+            option.push(OsStr::from_bytes(piece));
+            if piece.ends_with(b",") {
+                option.push(",");
+            }
+        }
+        option
     }
 }
 
@@ -248,6 +315,30 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_is_a_file_as_it_is() {
+        let disk = |text: &str| text.parse::<Disk>().unwrap();
+        assert_eq!(
+            disk("a,b,readonly").option(3),
+            "driver=raw,node-name=disk3,read-only=on,file.driver=file,file.filename=a,,b"
+        );
+        assert_eq!(
+            disk("/dir/disk").option(0),
+            "driver=raw,node-name=disk0,discard=unmap,file.driver=file,file.filename=/dir/disk"
+        );
+    }
+
+    #[test]
+    fn no_two_devices_share_a_transport() {
+        let disks = (0..Slot::DISKS).map(Slot::disk);
+        let slots: Vec<_> = disks.chain([Slot::NETWORK, Slot::ENTROPY]).collect();
+        let distinct: std::collections::BTreeSet<_> = slots.iter().map(|slot| slot.0).collect();
+        assert_eq!(distinct.len(), slots.len());
+        assert!(!distinct.contains(&0));
+        assert_eq!(Slot::NETWORK.device().address, 0xfeb0_2e00);
+        assert_eq!(Slot::NETWORK.device().interrupt, 47);
+    }
+
+    #[test]
     fn the_machine_runs_on_what_was_chosen() {
         let machine = |accelerator| Machine {
             image: Path::new("image"),
@@ -256,6 +347,8 @@ mod tests {
             accelerator,
             network: None,
             has_console: false,
+            disks: &[],
+            has_entropy: false,
         };
         let channels = Channels {
             output: 3,

@@ -367,6 +367,22 @@ fn ports_and_interfaces_are_checked_before_anything_starts() {
 }
 
 #[test]
+fn disks_are_checked_before_anything_starts() {
+    let workshop = with_image(&["--with", "contract"]);
+    workshop.write("odd", [0; 513]);
+    let fails = |disk: &str| user_error(&run(&workshop, &["image", "--disk", disk]));
+    assert!(fails("missing").contains("truncate -s 64M missing"));
+    assert!(fails("odd").contains("odd: 513 bytes; "));
+    assert!(fails("odd,readonly").contains("odd: 513 bytes; "));
+    assert!(fails("bin").contains("bin: "));
+    let many = ["--disk", "image"].repeat(21);
+    let many = [&["image"], &many[..]].concat();
+    assert!(user_error(&run(&workshop, &many)).contains("21 disks are too many"));
+    let unused = run(&with_image(&[]), &["image", "--disk", "image"]);
+    assert!(user_error(&unused).contains("--with block"));
+}
+
+#[test]
 fn the_way_out_is_named() {
     let workshop = with_image(&[]);
     let fails = |arguments: &[&str]| user_error(&run(&workshop, arguments));

@@ -6,7 +6,9 @@ use protocol::staging::{self, Stage};
 use test_homes::{Compiled, LIMIT, direct, read_report};
 use test_support::{Feed, Outcome, Process};
 
-use crate::expected::{assert_contract, frame_device_cases, host_cases, program_host_cases};
+use crate::expected::{
+    assert_contract, block_device_cases, frame_device_cases, host_cases, program_host_cases,
+};
 use crate::wire::EchoingWire;
 
 /// What cannot be staged in a machine: one processor that waits runs nothing that could use a
@@ -26,6 +28,27 @@ const STAGED_FROM_OUTSIDE: &[&str] = &[
     "console-input-ends-the-wait",
     "console-end-after-all-bytes",
     "console-end-is-final",
+];
+
+/// What a disk whose power nobody cuts, and which takes everything, does not show.
+const NEVER_REFUSED: &[&str] = &[
+    "flush-survives-a-power-cut",
+    "read-only-refuses-writes",
+    "read-only-refuses-discards",
+    "discard-not-understood",
+];
+
+/// What a disk that is only read does not show.
+const NEVER_WRITTEN: &[&str] = &[
+    "read-gives-what-was-written",
+    "write-spares-the-neighbours",
+    "write-reaches-the-last-block",
+    "discard-spares-the-neighbours",
+    "flush-survives-a-power-cut",
+    "write-out-of-range",
+    "discard-out-of-range",
+    "discard-not-understood",
+    "completion-brings-the-request",
 ];
 
 /// What the case `console-write-arrives` writes.
@@ -119,4 +142,32 @@ fn a_machine_on_a_wire() {
     assert_contract(frame_device, "frame device", &frame_device_cases(), &[]);
     assert_eq!(rest, "the program ran\n");
     wire.hang_up();
+}
+
+#[test]
+fn a_machine_with_disks_and_an_entropy_device() {
+    let program = Compiled::new("tests/homes/programs/after.c");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (written, read) = (folder.path().join("written"), folder.path().join("read"));
+    for disk in [&written, &read] {
+        std::fs::write(disk, vec![0x5a; 1 << 20]).expect("there is room for a disk");
+    }
+    let mut command = suite(&program);
+    command.args(["--with", "rng", "--disk"]).arg(&written);
+    command
+        .arg("--disk")
+        .arg(format!("{},readonly", read.display()));
+    let outcome = run_by_itself(command);
+    let (contracts, rest) = read_report(report_behind(&outcome.stdout, b"\n"));
+    assert_eq!(outcome.error_text(), "\n", "no device was left unused");
+    let [_, _, first, second] = &contracts[..] else {
+        panic!("{contracts:?}");
+    };
+    let cases = block_device_cases();
+    assert_contract(first, "block device", &cases, NEVER_REFUSED);
+    assert_contract(second, "block device", &cases, NEVER_WRITTEN);
+    assert_eq!(rest, "the program ran\n");
+    let bytes = |path| std::fs::read(path).expect("a disk stays a file");
+    assert_ne!(bytes(&written), vec![0x5a; 1 << 20]);
+    assert_eq!(bytes(&read), vec![0x5a; 1 << 20]);
 }

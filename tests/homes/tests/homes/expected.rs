@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use hypercall::FrameDevice;
+use hypercall::contract::block_device::BlockFixture;
 use hypercall::contract::frame_device::FrameFixture;
 use hypercall::contract::host::HostFixture;
 use hypercall::contract::program_host::ProgramFixture;
 use hypercall::contract::{self, Case};
 use hypercall::fake::{FakeHost, FakeProgramHost};
+use hypercall::{BlockDevice, FrameDevice};
 use test_homes::{Contract, Verdict};
 
 /// The names in the table about hosts.
@@ -23,6 +24,11 @@ pub fn program_host_cases() -> Vec<&'static str> {
 /// The names in the table about network devices.
 pub fn frame_device_cases() -> Vec<&'static str> {
     names(contract::frame_device::cases::<Frames>())
+}
+
+/// The names in the table about disks.
+pub fn block_device_cases() -> Vec<&'static str> {
+    names(contract::block_device::cases::<Blocks>())
 }
 
 fn names<F>(cases: Vec<Case<F>>) -> Vec<&'static str> {
@@ -66,6 +72,20 @@ impl FrameFixture for Frames {
     type Device = dyn FrameDevice;
 
     fn device(&mut self) -> &mut (dyn FrameDevice + 'static) {
+        &mut *self.0
+    }
+
+    fn wait(&mut self, limit: Duration) -> Duration {
+        limit
+    }
+}
+
+struct Blocks(Box<dyn BlockDevice>);
+
+impl BlockFixture for Blocks {
+    type Device = dyn BlockDevice;
+
+    fn device(&mut self) -> &mut (dyn BlockDevice + 'static) {
         &mut *self.0
     }
 

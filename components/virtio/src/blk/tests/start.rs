@@ -146,6 +146,14 @@ fn a_configuration_that_changes_while_it_is_read_is_read_again() {
 }
 
 #[test]
+fn a_capacity_has_64_bits() {
+    let (device, memory) = device(0);
+    configure(&device, 0, &((1u64 << 54) - 1).to_le_bytes());
+    let driver = try_start(&device, memory).expect("a good device");
+    assert_eq!(driver.geometry().block_count, (1 << 54) - 1);
+}
+
+#[test]
 fn a_small_queue_carries_everything_one_by_one() {
     let (device, memory) = device(0);
     device.state().queues[0].maximum = 4;

@@ -160,6 +160,7 @@ COMPONENT(ramfs)
 COMPONENT(devfs)
 COMPONENT(procfs)
 COMPONENT(net)
+COMPONENT(contract)
 
 static void report(void)
 {
