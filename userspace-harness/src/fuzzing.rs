@@ -5,9 +5,11 @@
 //! the world: the same bytes do the same again.
 
 mod frames;
+mod ring;
 mod syscalls;
 
 pub use frames::{frames, frames_as_text};
+pub use ring::ring;
 pub use syscalls::{syscalls, syscalls_as_text};
 
 /// How many bytes are allocated now, for the oracle of memory. A target's program brings it with

@@ -9,6 +9,7 @@
 //! A device does nothing by itself: whoever owns it says when it looks at its queues. So a test
 //! chooses every interleaving of the two sides, and the same choice does the same again.
 
+mod by_hand;
 mod disk;
 mod lender;
 #[allow(
@@ -22,7 +23,7 @@ mod queue;
 mod state;
 mod transport;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hypercall::{DmaRegion, Interrupt};
 use virtio::{DeviceStatus, InterruptStatus};
@@ -33,7 +34,7 @@ pub use disk::SoftwareDisk;
 pub use lender::{LentBuffer, SoftwareLender};
 pub use misbehaviour::{Misbehaviour, Moment};
 pub use net::SoftwareNet;
-pub use queue::{Buffer, Buffers, Chain};
+pub use queue::{Buffer, Buffers, Chain, Places};
 pub use transport::SoftwareTransport;
 
 /// What a device offers beyond what each of its class does.
@@ -60,7 +61,7 @@ impl SoftwareDevice {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("nothing panics while it has the lock")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a driver is started with. A device has one driver in its life, as the memory is given

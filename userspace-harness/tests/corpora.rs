@@ -38,7 +38,13 @@ fn syscalls() {
 }
 
 #[test]
+fn ring() {
+    replay("ring", fuzzing::ring);
+}
+
+#[test]
 fn an_empty_input_is_none() {
     assert!(fuzzing::frames(&[], memory::live_bytes) > 0);
     assert_eq!(fuzzing::syscalls(&[], memory::live_bytes), 0);
+    assert_eq!(fuzzing::ring(&[], memory::live_bytes), 0);
 }

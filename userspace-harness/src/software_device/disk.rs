@@ -1,7 +1,7 @@
 //! A block device (virtio 1.2, 5.2) whose content is in memory.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virtio::{DeviceType, VirtioBlk, VirtioBlkOptions, VirtioError};
 
@@ -89,12 +89,30 @@ impl SoftwareDisk {
         served
     }
 
+    /// Does the oldest request that waits, and writes `status` and answers `length` in place of what
+    /// is right. Returns whether there was one.
+    pub fn answer_with(&self, status: u8, length: u32) -> bool {
+        let mut state = self.device.state();
+        state.fetch(REQUESTS);
+        let Some(chain) = state.next_chain(REQUESTS) else {
+            return false;
+        };
+        let mut request = Vec::new();
+        state.memory.gather(&chain, &mut request);
+        let (mut answer, _) = self.answer(&request, chain.room());
+        answer.push(status);
+        state.memory.fill(&chain, &answer);
+        let State { queues, memory, .. } = &mut *state;
+        queues[REQUESTS].complete_as(memory, chain.head.into(), length);
+        true
+    }
+
     fn serve_one(&self, state: &mut State, chain: &Chain) {
         let due = state.due(REQUESTS);
         let mut request = Vec::new();
         let whole = state.memory.gather(chain, &mut request);
         state.require(whole, "asked for what is not in memory");
-        let (mut answer, status) = self.answer(&request, chain.room() as usize);
+        let (mut answer, status) = self.answer(&request, chain.room());
         match due {
             Some(Misbehaviour::BlockStatusUnwritten) => {}
             Some(Misbehaviour::BlockStatusAboveTwo) => answer.push(UNSUPPORTED + 1),
@@ -105,40 +123,28 @@ impl SoftwareDisk {
     }
 
     /// What a request is answered in `room` bytes, of which the last is the status.
-    fn answer(&self, request: &[u8], room: usize) -> (Vec<u8>, u8) {
-        let mut data = vec![0; room.saturating_sub(1)];
-        let mut content = self.content();
+    fn answer(&self, request: &[u8], room: u32) -> (Vec<u8>, u8) {
+        // A driver cannot have lent more, whatever a descriptor says.
+        let mut data = vec![0; (room as usize).min(ROOM).saturating_sub(1)];
         let Some((header, written)) = request.split_first_chunk::<HEADER_LENGTH>() else {
             return (data, FAILED);
         };
-        let kind = u32::from_le_bytes(word(header, 0));
         let sector = u64::from_le_bytes(word(header, 8));
-        let length = data.len().max(written.len());
-        let start = usize::try_from(sector)
-            .ok()
-            .and_then(|sector| sector.checked_mul(SECTOR));
-        let place = start.and_then(|start| content.get_mut(start..start.checked_add(length)?));
-        let status = match (kind, place) {
-            (READ, Some(place)) => {
-                data.copy_from_slice(place);
-                DONE
+        let mut content = self.content();
+        let done = match u32::from_le_bytes(word(header, 0)) {
+            READ => place(&mut content, sector, data.len()).map(|at| data.copy_from_slice(at)),
+            WRITE => {
+                place(&mut content, sector, written.len()).map(|at| at.copy_from_slice(written))
             }
-            (WRITE, Some(place)) => {
-                place.copy_from_slice(written);
-                DONE
-            }
-            (FLUSH, _) => DONE,
-            (READ | WRITE, None) => FAILED,
-            _ => UNSUPPORTED,
+            FLUSH => Some(()),
+            _ => return (data, UNSUPPORTED),
         };
-        (data, status)
+        (data, done.map_or(FAILED, |()| DONE))
     }
 
     /// What is on the disk.
     pub fn content(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.content
-            .lock()
-            .expect("nothing panics while it has the lock")
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,6 +154,12 @@ impl Deref for SoftwareDisk {
     fn deref(&self) -> &SoftwareDevice {
         &self.device
     }
+}
+
+/// `length` bytes of the disk from `sector` on, if it has them.
+fn place(content: &mut [u8], sector: u64, length: usize) -> Option<&mut [u8]> {
+    let start = usize::try_from(sector).ok()?.checked_mul(SECTOR)?;
+    content.get_mut(start..start.checked_add(length)?)
 }
 
 /// The bytes of a field of the header at `offset`.

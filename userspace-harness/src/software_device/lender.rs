@@ -1,7 +1,7 @@
 //! Lends a driver's buffers to its device, as copies in the memory that the two share. Each copy
 //! lies between canaries.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hypercall::{BufferLender, DeviceAccess};
 
@@ -33,7 +33,7 @@ impl LentBuffer {
 
 impl SoftwareLender {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("nothing panics while it has the lock")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

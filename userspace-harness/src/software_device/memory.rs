@@ -60,6 +60,11 @@ impl SharedMemory {
         &self.guest
     }
 
+    /// Bytes of the driver's queues.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// Where the device finds the byte at `offset` from the first guard's end.
     pub fn address(&self, offset: usize) -> u64 {
         BASE + (PAGE_SIZE + offset) as u64
@@ -95,7 +100,7 @@ impl SharedMemory {
         let mut rest = bytes;
         for buffer in chain.of_kind(true) {
             let (now, later) = rest.split_at(rest.len().min(buffer.length as usize));
-            if !self.write(buffer.address, now) {
+            if !self.holds(buffer) || !self.write(buffer.address, now) {
                 break;
             }
             rest = later;

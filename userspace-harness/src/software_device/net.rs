@@ -6,7 +6,7 @@ use std::ops::Deref;
 use hypercall::MacAddress;
 use virtio::{DeviceType, VirtioError, VirtioNet, VirtioNetOptions};
 
-use super::state::Profile;
+use super::state::{Profile, State};
 use super::{Features, SoftwareDevice, SoftwareTransport};
 
 /// The queue `receiveq1` (virtio 1.2, 5.1.2).
@@ -74,6 +74,21 @@ impl SoftwareNet {
             state.interrupt_for_queue(RECEIVE);
         }
         delivered
+    }
+
+    /// Delivers a frame, and says that it and its header have `length` bytes. Returns whether there
+    /// was a buffer.
+    pub fn deliver_as(&self, frame: &[u8], length: u32) -> bool {
+        let mut state = self.device.state();
+        state.fetch(RECEIVE);
+        let Some(chain) = state.next_chain(RECEIVE) else {
+            return false;
+        };
+        let bytes = [&[0; HEADER_LENGTH], frame].concat();
+        state.memory.fill(&chain, &bytes);
+        let State { queues, memory, .. } = &mut *state;
+        queues[RECEIVE].complete_as(memory, chain.head.into(), length);
+        true
     }
 
     /// Hands over all frames that the driver has sent, each with its header, in order, and gives

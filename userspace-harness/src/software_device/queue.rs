@@ -43,6 +43,19 @@ pub struct Buffer {
     pub writable: bool,
 }
 
+/// Where a queue's parts are (virtio 1.2, 2.7), as the driver has told the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Places {
+    /// How many descriptors there are.
+    pub size: u16,
+    /// The device's address of the descriptor table.
+    pub descriptors: u64,
+    /// The device's address of the available ring.
+    pub available: u64,
+    /// The device's address of the used ring.
+    pub used: u64,
+}
+
 impl Chain {
     /// How many bytes the device may write.
     pub fn room(&self) -> u32 {
@@ -212,6 +225,16 @@ impl DeviceQueue {
     /// Where the device finds the descriptor table.
     pub fn descriptor_table(&self) -> u64 {
         self.queue.desc_table()
+    }
+
+    /// Where the device finds the queue's parts.
+    pub fn places(&self) -> Option<Places> {
+        self.is_ready().then(|| Places {
+            size: self.size(),
+            descriptors: self.queue.desc_table(),
+            available: self.queue.avail_ring(),
+            used: self.queue.used_ring(),
+        })
     }
 
     fn used_element(&self, index: u16) -> u64 {

@@ -176,7 +176,7 @@ impl State {
                 used.replay(memory);
             }
             Some(Misbehaviour::UsedLengthLargerThanBuffer) => {
-                used.complete_as(memory, head, chain.room() + 1);
+                used.complete_as(memory, head, chain.room().saturating_add(1));
             }
             Some(Misbehaviour::UsedLengthSmallerThanHeader) => {
                 used.complete_as(memory, head, *header_length - 1);

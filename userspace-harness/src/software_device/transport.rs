@@ -1,6 +1,6 @@
 //! The registers of a software device: what its driver sees of it beside the shared memory.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virtio::{DeviceStatus, DeviceType, InterruptStatus, Transport, TransportError};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -15,7 +15,7 @@ pub struct SoftwareTransport(pub(super) Arc<Mutex<State>>);
 impl SoftwareTransport {
     /// The device's state, for one access to a register.
     fn access(&self) -> MutexGuard<'_, State> {
-        let mut state = self.0.lock().expect("nothing panics while it has the lock");
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.accesses += 1;
         assert!(
             state.accesses <= state.accesses_allowed,
