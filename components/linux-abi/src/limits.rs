@@ -1,9 +1,10 @@
 //! Resource limits (POSIX.1-2017, `getrlimit`).
 
 use hypercall::{Host, ProgramHost};
+use posix::signal::MAXIMUM_PENDING;
 use posix::{Errno, MAXIMUM_DESCRIPTOR_LIMIT};
 
-use crate::bindings::{RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK, rlimit64};
+use crate::bindings::{RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_SIGPENDING, RLIMIT_STACK, rlimit64};
 use crate::call::{Call, Outcome, SUCCESS};
 use crate::process::check_process;
 use crate::program::Program;
@@ -46,6 +47,7 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
                 MAXIMUM_DESCRIPTOR_LIMIT.into(),
             ),
             RLIMIT_STACK => (STACK_LIMIT, STACK_LIMIT),
+            RLIMIT_SIGPENDING => (MAXIMUM_PENDING as u64, MAXIMUM_PENDING as u64),
             // Nothing here ever dumps core.
             RLIMIT_CORE => (0, 0),
             0..RESOURCES => (INFINITY, INFINITY),

@@ -260,7 +260,11 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
             return SUCCESS;
         }
         let signal = Signal::new(number).ok_or(Errno::EINVAL)?;
-        self.kernel.signals().raise(SignalInfo { signal, origin });
+        let kept = self.kernel.signals().raise(SignalInfo { signal, origin });
+        // `kill` succeeds all the same, as under Linux.
+        if !kept && origin == Origin::Thread {
+            return Err(Errno::EAGAIN);
+        }
         SUCCESS
     }
 

@@ -12,6 +12,10 @@ use hypercall::Instant;
 use crate::interval_timer::IntervalTimer;
 use crate::signal_timers::SignalTimers;
 
+/// How many signals may be pending before no further instance of a pending one is queued
+/// (RLIMIT_SIGPENDING).
+pub const MAXIMUM_PENDING: usize = 1024;
+
 /// A signal's number, 1 to 64 (Linux x86-64).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Signal(u8);
@@ -253,7 +257,8 @@ pub struct Signals {
     saved_mask: Option<SignalSet>,
     /// What a call such as `sigwait` waits for, masked or not.
     awaited: SignalSet,
-    /// In order of arrival; a signal below the real-time ones is in it once at most.
+    /// In order of arrival; a signal below the real-time ones is in it once at most. Beyond
+    /// [`MAXIMUM_PENDING`] each other one is, too.
     pending: Vec<SignalInfo>,
     alarm: IntervalTimer,
     timers: SignalTimers,
@@ -330,18 +335,28 @@ impl Signals {
         }
     }
 
-    /// Makes a signal pending, unless it would be ignored.
-    pub fn raise(&mut self, info: SignalInfo) {
+    /// Makes a signal pending, unless it would be ignored. `false` if one more instance of a
+    /// real-time signal finds no room in the queue ([`MAXIMUM_PENDING`]), or there is no memory:
+    /// it is lost, as under Linux.
+    pub fn raise(&mut self, info: SignalInfo) -> bool {
         let signal = info.signal;
         let kept = self.mask.union(self.awaited).contains(signal);
         if self.is_ignored(signal) && !kept {
-            return;
+            return true;
         }
-        let queued = signal.number() >= Signal::FIRST_REAL_TIME;
-        // Without memory a signal is lost, as Linux loses one beyond its limit.
-        if (queued || !self.pending().contains(signal)) && self.pending.try_reserve(1).is_ok() {
+        if self.pending().contains(signal) {
+            if signal.number() < Signal::FIRST_REAL_TIME {
+                return true;
+            }
+            if self.pending.len() >= MAXIMUM_PENDING {
+                return false;
+            }
+        }
+        let has_room = self.pending.try_reserve(1).is_ok();
+        if has_room {
             self.pending.push(info);
         }
+        has_room
     }
 
     /// Answers the fault of an instruction, which cannot be put off: a masked or ignored one ends
@@ -597,6 +612,28 @@ mod tests {
         let order: Vec<_> =
             core::iter::from_fn(|| signals.take_of(all).map(|info| info.signal)).collect();
         assert_eq!(order, [USER, real_time, real_time]);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_has_a_place_for_each_signal() {
+        let mut signals = Signals::new();
+        signals.change_mask(MaskChange::Replace(SignalSet::from_bits(u64::MAX)));
+        let one = SignalInfo {
+            origin: Origin::Thread,
+            ..kill(Signal(40))
+        };
+        for _ in 0..MAXIMUM_PENDING {
+            assert!(signals.raise(one));
+        }
+        assert!(!signals.raise(one));
+        for signal in [Signal(41), USER] {
+            assert!(signals.raise(kill(signal)));
+            assert!(signals.pending().contains(signal));
+        }
+        assert!(signals.take_of(SignalSet::of(Signal(40))).is_some());
+        assert!(signals.take_of(SignalSet::of(Signal(40))).is_some());
+        assert!(signals.take_of(SignalSet::of(Signal(40))).is_some());
+        assert!(signals.raise(one));
     }
 
     #[test]
