@@ -4,6 +4,7 @@
 //! nodes and names. Reading leaves the access time as it is, as Linux does under `noatime`.
 
 mod budget;
+mod memory;
 mod names;
 mod node;
 mod pages;
@@ -71,11 +72,13 @@ impl RamFs {
         if self.open_directory(directory)?.get(name).is_some() {
             return Err(FsError::Exists);
         }
+        let new_name = self.open_directory(directory)?.reserve(name)?;
+        self.nodes.reserve()?;
         self.budget.take(node.cost() + names::cost(name))?;
         let is_directory = node.kind() == FileKind::Directory;
         let id = self.nodes.insert(node);
         let parent = self.nodes.get_mut(directory)?;
-        parent.names_mut()?.set(name, id);
+        parent.names_mut()?.set(new_name, id);
         parent.links += u32::from(is_directory);
         parent.references += u32::from(is_directory);
         parent.modify(now);
@@ -150,7 +153,7 @@ impl FileSystem for RamFs {
 
     fn read_link(&mut self, node: NodeId) -> Result<Vec<u8>, FsError> {
         match &self.nodes.get(node)?.content {
-            Content::Link(target) => Ok(target.to_vec()),
+            Content::Link(target) => memory::copy_vec(target),
             _ => Err(FsError::Invalid),
         }
     }
@@ -165,7 +168,7 @@ impl FileSystem for RamFs {
             return Ok(None);
         };
         Ok(Some(DirectoryEntry {
-            name: entry.name.to_vec(),
+            name: memory::copy_vec(&entry.name)?,
             node: entry.node,
             kind: self.nodes.get(entry.node)?.kind(),
             next,
@@ -211,7 +214,7 @@ impl FileSystem for RamFs {
         now: Duration,
     ) -> Result<NodeId, FsError> {
         let permissions = Permissions::USER | Permissions::GROUP | Permissions::OTHERS;
-        let node = Node::new(Content::Link(target.into()), permissions, now);
+        let node = Node::new(Content::Link(memory::copy(target)?), permissions, now);
         self.add(directory, name, node, now)
     }
 
@@ -232,9 +235,10 @@ impl FileSystem for RamFs {
         if self.open_directory(directory)?.get(name).is_some() {
             return Err(FsError::Exists);
         }
+        let new_name = self.open_directory(directory)?.reserve(name)?;
         self.budget.take(names::cost(name))?;
         let parent = self.nodes.get_mut(directory)?;
-        parent.names_mut()?.set(name, node);
+        parent.names_mut()?.set(new_name, node);
         parent.modify(now);
         let linked = self.nodes.get_mut(node)?;
         linked.links += 1;

@@ -6,7 +6,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::NodeId;
+use super::memory;
+use crate::{FsError, NodeId};
 
 /// What an entry takes of the budget beside the bytes of its name.
 const ENTRY_COST: u64 = (size_of::<Slot>() + size_of::<u32>()) as u64;
@@ -14,7 +15,7 @@ const ENTRY_COST: u64 = (size_of::<Slot>() + size_of::<u32>()) as u64;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// In the order of their serial numbers. Removed entries leave empty slots, half of all at
-    /// most.
+    /// most while there is memory.
     slots: Vec<Slot>,
     /// The positions of the live entries' slots, in the order of the names.
     order: Vec<u32>,
@@ -51,9 +52,16 @@ impl Names {
         Some(entry.node)
     }
 
-    /// Gives `node` a name, which from now on names nothing else.
-    pub(super) fn set(&mut self, name: &[u8], node: NodeId) {
-        match self.find(name) {
+    /// Makes room for an entry of this name, and returns the name for [`set`](Self::set).
+    pub(super) fn reserve(&mut self, name: &[u8]) -> Result<Box<[u8]>, FsError> {
+        memory::reserve(&mut self.slots, 1)?;
+        memory::reserve(&mut self.order, 1)?;
+        memory::copy(name)
+    }
+
+    /// Gives `node` a name for which there is room, and which from now on names nothing else.
+    pub(super) fn set(&mut self, name: Box<[u8]>, node: NodeId) {
+        match self.find(&name) {
             Ok(found) => {
                 let slot = &mut self.slots[self.order[found] as usize];
                 if let Some(entry) = &mut slot.entry {
@@ -62,7 +70,6 @@ impl Names {
             }
             Err(place) => {
                 self.order.insert(place, self.slots.len() as u32);
-                let name = name.into();
                 self.slots.push(Slot {
                     serial: self.next_serial,
                     entry: Some(Entry { name, node }),
@@ -104,10 +111,13 @@ impl Names {
         self.slots[position as usize].entry.as_ref()
     }
 
-    /// Drops the empty slots.
+    /// Drops the empty slots; without memory for that they stay until the next time.
     fn compact(&mut self) {
         let mut live = 0;
-        let mut moved = Vec::with_capacity(self.slots.len());
+        let mut moved = Vec::new();
+        if memory::reserve(&mut moved, self.slots.len()).is_err() {
+            return;
+        }
         for slot in &self.slots {
             moved.push(live);
             live += u32::from(slot.entry.is_some());
@@ -132,10 +142,15 @@ mod tests {
         all
     }
 
+    fn add(names: &mut Names, name: &[u8], node: NodeId) {
+        let name = names.reserve(name).expect("there is memory");
+        names.set(name, node);
+    }
+
     fn directory(of: &[u8]) -> Names {
         let mut names = Names::default();
         for name in of {
-            names.set(&[*name], NodeId(u64::from(*name)));
+            add(&mut names, &[*name], NodeId(u64::from(*name)));
         }
         names
     }
@@ -173,7 +188,7 @@ mod tests {
         assert!(names.slots.len() < 8);
         assert_eq!(listed(&names, after_d), b"fh");
         assert_eq!(names.get(b"h"), Some(NodeId(b'h'.into())));
-        names.set(b"a", NodeId(1));
+        add(&mut names, b"a", NodeId(1));
         assert_eq!(listed(&names, 0), b"dfha");
     }
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::memory;
 use super::names::Names;
 use super::pages::Pages;
 use crate::{Attributes, FileKind, FsError, NodeId, Permissions, Timestamps};
@@ -174,6 +175,14 @@ impl NodeTable {
         node.ok_or(FsError::NotFound)
     }
 
+    /// Makes room for one more node, and for noting later that it is gone.
+    pub(super) fn reserve(&mut self) -> Result<(), FsError> {
+        memory::reserve(&mut self.slots, 1)?;
+        let noted = self.free.len();
+        memory::reserve(&mut self.free, self.slots.len() + 1 - noted)
+    }
+
+    /// Adds a node for which there is room.
     pub(super) fn insert(&mut self, node: Node) -> NodeId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {

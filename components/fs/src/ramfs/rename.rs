@@ -24,13 +24,14 @@ impl RamFs {
             }
             self.check_replacement(from, moved, replaced)?;
         }
+        let new_name = self.open_directory(to)?.reserve(to_name)?;
         // A replaced name stays where it is; only its node changes.
-        let new_name = if replaced.is_some() {
+        let new_cost = if replaced.is_some() {
             0
         } else {
             names::cost(to_name)
         };
-        self.budget.exchange(names::cost(from_name), new_name)?;
+        self.budget.exchange(names::cost(from_name), new_cost)?;
 
         let is_directory = self.nodes.get(moved)?.kind() == FileKind::Directory;
         let replaces_directory = is_directory && replaced.is_some();
@@ -40,7 +41,7 @@ impl RamFs {
         source.references -= u32::from(is_directory);
         source.modify(now);
         let target = self.nodes.get_mut(to)?;
-        target.names_mut()?.set(to_name, moved);
+        target.names_mut()?.set(new_name, moved);
         target.links += u32::from(is_directory);
         target.references += u32::from(is_directory);
         target.links -= u32::from(replaces_directory);
