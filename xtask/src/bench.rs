@@ -3,6 +3,7 @@
 
 mod boot;
 mod empty_image;
+mod fuzz;
 mod http;
 mod instructions;
 mod linux_guest;
@@ -52,14 +53,17 @@ enum Kind {
     Memory,
     /// Requests a second beside a Linux guest's (root, wrk, and the network the first time)
     Http,
+    /// Frames and inputs that fuzz targets take in a second (a nightly compiler)
+    Fuzz,
 }
 
 /// Measures and prints. The exit status is a failure when a bar does not hold.
 pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCode> {
-    let tool = Tool::build(workspace)?;
+    let tool = || Tool::build(workspace);
     let rows = match arguments.kind {
-        Some(Kind::Http) => http::measure(workspace, &tool)?,
-        kind => measure_images(&Programs::build(workspace, &tool)?, kind, arguments.runs)?,
+        Some(Kind::Fuzz) => fuzz::measure(workspace)?,
+        Some(Kind::Http) => http::measure(workspace, &tool()?)?,
+        kind => measure_images(&Programs::build(workspace, &tool()?)?, kind, arguments.runs)?,
     };
     if arguments.json {
         print_json(&rows)?;

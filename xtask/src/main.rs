@@ -8,6 +8,7 @@ mod build;
 mod counts;
 mod demo;
 mod fetch;
+mod fuzz;
 mod server;
 mod step;
 mod test;
@@ -43,6 +44,8 @@ enum Command {
     Test,
     /// Build examples/httpd into an image, boot it, fetch a page and serve
     Demo(demo::DemoArguments),
+    /// Run a fuzz target (nightly compiler; installs cargo-fuzz if it is missing)
+    Fuzz(fuzz::FuzzArguments),
     /// Measure, and say which bars hold
     Bench(bench::BenchArguments),
 }
@@ -67,6 +70,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         }
         Command::Test => test::test(&workspace),
         Command::Demo(arguments) => demo::demo(&workspace, arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&workspace, arguments),
         Command::Bench(arguments) => bench::bench(&workspace, arguments),
     }
 }

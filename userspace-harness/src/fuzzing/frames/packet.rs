@@ -36,12 +36,12 @@ pub fn ipv4(frame: &mut Vec<u8>, header: Header, fault: Fault, write: impl FnOnc
     let group = matches!(fault, Fault::GroupFrame);
     let destination = if group { BROADCAST } else { MAC };
     ethernet(frame, destination, PEER_MAC, 0x0800);
-    frame.extend([0x45, 0, 0, 0]);
-    frame.extend(header.fragment.0.to_be_bytes());
-    frame.extend(header.fragment.1.to_be_bytes());
-    frame.extend([64, header.protocol, 0, 0]);
-    frame.extend(header.source.octets());
-    frame.extend(header.destination.octets());
+    frame.extend_from_slice(&[0x45, 0, 0, 0]);
+    frame.extend_from_slice(&header.fragment.0.to_be_bytes());
+    frame.extend_from_slice(&header.fragment.1.to_be_bytes());
+    frame.extend_from_slice(&[64, header.protocol, 0, 0]);
+    frame.extend_from_slice(&header.source.octets());
+    frame.extend_from_slice(&header.destination.octets());
     write(frame);
     let packet = &mut frame[ETHERNET_HEADER..];
     let length = packet.len() as u16;
@@ -105,11 +105,11 @@ fn complete_transport(bytes: &mut [u8], header: Header, fault: Fault) {
 pub fn arp(frame: &mut Vec<u8>, operation: u8, sender: Ipv4Addr, target: Ipv4Addr, fault: Fault) {
     let group = matches!(fault, Fault::GroupFrame);
     ethernet(frame, if group { BROADCAST } else { MAC }, PEER_MAC, 0x0806);
-    frame.extend([0, 1, 8, 0, 6, 4, 0, operation]);
-    frame.extend(PEER_MAC);
-    frame.extend(sender.octets());
-    frame.extend(MAC);
-    frame.extend(target.octets());
+    frame.extend_from_slice(&[0, 1, 8, 0, 6, 4, 0, operation]);
+    frame.extend_from_slice(&PEER_MAC);
+    frame.extend_from_slice(&sender.octets());
+    frame.extend_from_slice(&MAC);
+    frame.extend_from_slice(&target.octets());
     match fault {
         Fault::Cut(bytes) => frame.truncate(frame.len().saturating_sub(bytes.into())),
         Fault::TransportLength(length) => frame[ETHERNET_HEADER + 5] = length,
@@ -124,9 +124,9 @@ pub fn raw(frame: &mut Vec<u8>, ether_type: u16, bytes: &[u8]) {
 }
 
 fn ethernet(frame: &mut Vec<u8>, destination: [u8; 6], source: [u8; 6], ether_type: u16) {
-    frame.extend(destination);
-    frame.extend(source);
-    frame.extend(ether_type.to_be_bytes());
+    frame.extend_from_slice(&destination);
+    frame.extend_from_slice(&source);
+    frame.extend_from_slice(&ether_type.to_be_bytes());
 }
 
 impl Station {

@@ -120,14 +120,14 @@ impl Peer {
             }
             Action::Message { kind, code, length } => {
                 self.write_packet(ICMP, 0, envelope, frame, |frame| {
-                    frame.extend([kind, code, 0, 0]);
+                    frame.extend_from_slice(&[kind, code, 0, 0]);
                     fill(frame, length.into());
                 });
             }
             Action::Error { kind, code, quoted } => {
                 let heard = std::mem::take(&mut self.last_heard);
                 self.write_packet(ICMP, 0, envelope, frame, |frame| {
-                    frame.extend([kind, code, 0, 0, 0, 0, 2, 64]);
+                    frame.extend_from_slice(&[kind, code, 0, 0, 0, 0, 2, 64]);
                     frame.extend_from_slice(&heard[..heard.len().min(quoted.into())]);
                 });
                 self.last_heard = heard;
@@ -198,13 +198,13 @@ impl Peer {
         let flow = *flow;
         self.write_packet(TCP, 0x4000, envelope, frame, |frame| {
             let start = frame.len();
-            frame.extend(flow.peer_port.to_be_bytes());
-            frame.extend(flow.stack_port.to_be_bytes());
-            frame.extend(sequence.to_be_bytes());
-            frame.extend(acknowledgement.to_be_bytes());
-            frame.extend([0, segment.flags]);
-            frame.extend(segment.window.to_be_bytes());
-            frame.extend([0; 4]);
+            frame.extend_from_slice(&flow.peer_port.to_be_bytes());
+            frame.extend_from_slice(&flow.stack_port.to_be_bytes());
+            frame.extend_from_slice(&sequence.to_be_bytes());
+            frame.extend_from_slice(&acknowledgement.to_be_bytes());
+            frame.extend_from_slice(&[0, segment.flags]);
+            frame.extend_from_slice(&segment.window.to_be_bytes());
+            frame.extend_from_slice(&[0; 4]);
             options(frame, segment.options, flow.acknowledged);
             frame[start + 12] = (((frame.len() - start) / 4) << 4) as u8;
             fill(frame, segment.length.into());
@@ -227,8 +227,8 @@ impl Peer {
                 let length = 1024_u16;
                 frame.extend(DATAGRAM_SOURCE.to_be_bytes());
                 frame.extend(DATAGRAM_PORT.to_be_bytes());
-                frame.extend(length.to_be_bytes());
-                frame.extend([0; 2]);
+                frame.extend_from_slice(&length.to_be_bytes());
+                frame.extend_from_slice(&[0; 2]);
                 fill(frame, usize::from(fragment.length).saturating_sub(8));
             } else {
                 fill(frame, fragment.length.into());
@@ -239,9 +239,9 @@ impl Peer {
 
 fn datagram(frame: &mut Vec<u8>, port: u16, length: u16) {
     frame.extend(DATAGRAM_SOURCE.to_be_bytes());
-    frame.extend(port.to_be_bytes());
+    frame.extend_from_slice(&port.to_be_bytes());
     frame.extend((length + 8).to_be_bytes());
-    frame.extend([0; 2]);
+    frame.extend_from_slice(&[0; 2]);
     fill(frame, length.into());
 }
 
@@ -250,22 +250,22 @@ fn options(frame: &mut Vec<u8>, options: Options, acknowledged: u32) {
     match options {
         Options::None => {}
         Options::SegmentSize(size) => {
-            frame.extend([2, 4]);
-            frame.extend(size.to_be_bytes());
+            frame.extend_from_slice(&[2, 4]);
+            frame.extend_from_slice(&size.to_be_bytes());
         }
         Options::Usual => {
-            frame.extend([
+            frame.extend_from_slice(&[
                 2, 4, 5, 0xB4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7,
             ]);
         }
-        Options::WindowScale(shift) => frame.extend([3, 3, shift, 0]),
+        Options::WindowScale(shift) => frame.extend_from_slice(&[3, 3, shift, 0]),
         Options::SelectiveAcknowledgement(offset, length) => {
             let start = acknowledged.wrapping_add(offset.into());
-            frame.extend([1, 1, 5, 10]);
-            frame.extend(start.to_be_bytes());
-            frame.extend(start.wrapping_add(length.into()).to_be_bytes());
+            frame.extend_from_slice(&[1, 1, 5, 10]);
+            frame.extend_from_slice(&start.to_be_bytes());
+            frame.extend_from_slice(&start.wrapping_add(length.into()).to_be_bytes());
         }
-        Options::Odd(kind, length) => frame.extend([kind, length, 0, 0]),
+        Options::Odd(kind, length) => frame.extend_from_slice(&[kind, length, 0, 0]),
     }
 }
 
