@@ -42,6 +42,7 @@ pub struct Wiring {
     devices: Option<Vec<FoundDevice>>,
     files: Vfs,
     network: Option<Box<dyn Network>>,
+    disks: Vec<Box<dyn block::Disk>>,
 }
 
 /// Why an image does not come up.
@@ -88,6 +89,7 @@ fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
         devices: None,
         files: Vfs::new(Box::new(SyntheticFs::new(core::time::Duration::ZERO))),
         network: None,
+        disks: Vec::new(),
     };
     for init in image.inits {
         init(&mut wiring);
@@ -99,9 +101,13 @@ fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
         settings,
         files,
         network,
+        disks,
         ..
     } = wiring;
-    let kernel = Kernel::new(host, files, network).map_err(|_| Failure::Kernel)?;
+    let mut kernel = Kernel::new(host, files, network).map_err(|_| Failure::Kernel)?;
+    for disk in disks {
+        kernel.attach_disk(disk);
+    }
     let decoded = |words: &mut dyn Iterator<Item = &'static str>| -> Vec<Vec<u8>> {
         words.map(|word| protocol::decode(word).collect()).collect()
     };
@@ -160,11 +166,12 @@ extern "C" fn init_ramfs(wiring: &mut Wiring) {
     wiring.mount(b"/tmp", Box::new(files));
 }
 
-/// Puts the devices at `/dev`.
+/// Puts the devices at `/dev`, the disks among them.
 #[unsafe(no_mangle)]
 extern "C" fn init_devfs(wiring: &mut Wiring) {
     let now = wiring.host.wall_clock();
-    wiring.mount(b"/dev", Box::new(fs::devices(now, 0)));
+    let devices = fs::devices(now, wiring.disks.len());
+    wiring.mount(b"/dev", Box::new(devices));
 }
 
 /// Supplies the files that programs look up, where the root folder has none.

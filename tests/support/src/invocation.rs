@@ -17,6 +17,7 @@ pub struct Invocation {
     pub(crate) root: Option<PathBuf>,
     pub(crate) memory: &'static str,
     pub(crate) without: Vec<&'static str>,
+    pub(crate) disks: Vec<String>,
 }
 
 impl Default for Invocation {
@@ -35,6 +36,7 @@ impl Invocation {
             root: None,
             memory: "64M",
             without: Vec::new(),
+            disks: Vec::new(),
         }
     }
 
@@ -77,6 +79,12 @@ impl Invocation {
     /// Leaves a component out of the image.
     pub fn without(mut self, component: &'static str) -> Self {
         self.without.push(component);
+        self
+    }
+
+    /// Adds a disk to the machine, as the option `--disk` takes it.
+    pub fn disk(mut self, disk: impl Into<String>) -> Self {
+        self.disks.push(disk.into());
         self
     }
 

@@ -57,6 +57,11 @@ impl Program {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What starts this program in `home`. On Linux `scratch` stands for
     /// [`SCRATCH`](crate::SCRATCH).
     pub fn command(&self, home: Home, invocation: &Invocation, scratch: &Path) -> Command {
@@ -109,6 +114,9 @@ impl Program {
         }
         for component in &invocation.without {
             command.args(["--without", component]);
+        }
+        for disk in &invocation.disks {
+            command.args(["--disk", disk]);
         }
         for (key, value) in &invocation.variables {
             let mut variable = OsString::from(key);

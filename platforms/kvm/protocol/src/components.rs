@@ -33,6 +33,9 @@ pub enum Choice {
 /// The component that drives a virtio console: `run` gives one to images that have it.
 pub const CONSOLE: &str = "console";
 
+/// The component of disks: `run` gives them to images that have it.
+pub const BLOCK: &str = "block";
+
 /// Every component there is, in the order in which an image starts them: what holds the root
 /// comes before what is mounted upon it.
 pub const COMPONENTS: &[Component] = &[
@@ -55,10 +58,16 @@ pub const COMPONENTS: &[Component] = &[
         description: "a writable /tmp in memory",
     },
     Component {
+        name: BLOCK,
+        init_symbol: "init_block",
+        choice: Choice::OnRequest,
+        description: "disks as /dev/vda and so on, over virtio-blk; `run --disk` asks for it",
+    },
+    Component {
         name: "devfs",
         init_symbol: "init_devfs",
         choice: Choice::WithPaths,
-        description: "/dev: null, zero, full, random, urandom, console",
+        description: "/dev: null, zero, full, random, urandom, console, disks",
     },
     Component {
         name: "procfs",

@@ -22,7 +22,7 @@ pub mod staging;
 mod terminals;
 
 pub use command_line::CommandLine;
-pub use components::{COMPONENTS, CONSOLE, Choice, Component};
+pub use components::{BLOCK, COMPONENTS, CONSOLE, Choice, Component};
 pub use failure_record::{Failed, FailureHead, REGISTER_COUNT};
 pub use image_table::ImageTable;
 pub use mmio_device::MmioDevice;

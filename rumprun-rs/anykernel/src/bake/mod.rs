@@ -155,7 +155,8 @@ pub fn command(arguments: BakeArguments) -> Outcome {
         recipe: arguments.recipe,
         ..Options::default()
     };
-    let options = command_line.or(arguments.configuration.read()?);
+    let mut options = command_line.or(arguments.configuration.read()?);
+    options.include_disks();
     let ProgramOptions {
         program, env, args, ..
     } = options.program;

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use protocol::BLOCK;
 use serde::Deserialize;
 
 use crate::bake::Recipe;
@@ -101,6 +102,15 @@ impl Options {
             },
             recipe: self.recipe.or(file.recipe),
             machine: self.machine.or(file.machine),
+        }
+    }
+}
+
+impl Options {
+    /// Has an image that is to have disks be made with what serves them.
+    pub fn include_disks(&mut self) {
+        if !self.machine.disks.is_empty() {
+            self.recipe.with.push(BLOCK.to_owned());
         }
     }
 }

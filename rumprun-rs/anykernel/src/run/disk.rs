@@ -61,7 +61,7 @@ pub enum DiskError {
     #[error("{0} disks are too many: a machine has room for {1}")]
     TooMany(usize, usize),
     /// Nothing in the image would use them.
-    #[error("this image cannot use a disk; bake it with --with block")]
+    #[error("this image cannot use a disk; bake it with `--with block`, or run the program itself")]
     NoUse,
 }
 

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use protocol::{CONSOLE, CommandLine, Terminals};
+use protocol::{BLOCK, CONSOLE, CommandLine, Terminals};
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -96,7 +96,8 @@ pub fn command(arguments: RunArguments) -> Outcome {
         machine: arguments.machine,
         ..Options::default()
     };
-    let options = command_line.or(arguments.configuration.read()?);
+    let mut options = command_line.or(arguments.configuration.read()?);
+    options.include_disks();
     let file = options.program.program.as_deref();
     let file = file.ok_or(RunError::NoProgram)?;
     let workshop = TempDir::new().map_err(RunError::NoFolder)?;
@@ -197,7 +198,7 @@ fn drives_network(image: &ImageFile, is_given: bool) -> bool {
 
 /// Whether the image has use for the disks, and they can be had.
 fn check_disks(disks: &[Disk], image: &ImageFile) -> Result<(), DiskError> {
-    let has_use = has_component(image, "block") || has_component(image, "contract");
+    let has_use = has_component(image, BLOCK) || has_component(image, "contract");
     if !disks.is_empty() && !has_use {
         return Err(DiskError::NoUse);
     }

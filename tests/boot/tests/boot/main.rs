@@ -3,6 +3,7 @@
 mod arguments;
 mod behaviour;
 mod console;
+mod disks;
 mod ending;
 mod input;
 mod interruption;
