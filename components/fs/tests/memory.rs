@@ -16,10 +16,7 @@ const LIMIT: u64 = 1 << 20;
 const NAMES: usize = 20;
 
 /// Does `operation` again if there was no memory for it; then nothing has been taken.
-fn persist<T>(
-    files: &mut RamFs,
-    mut operation: impl FnMut(&mut RamFs) -> Result<T, FsError>,
-) -> T {
+fn persist<T>(files: &mut RamFs, mut operation: impl FnMut(&mut RamFs) -> Result<T, FsError>) -> T {
     for _ in 0..10 {
         let before = files.space();
         match operation(files) {
