@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what is promised in numbers, measured. Never a test: a busy machine must
 //! not make a change look wrong.
 
+mod block;
 mod boot;
 mod empty_image;
 mod fuzz;
@@ -55,6 +56,8 @@ enum Kind {
     Http,
     /// Frames and inputs that fuzz targets take in a second (a nightly compiler)
     Fuzz,
+    /// Requests a second to a disk beside a Linux guest's (the network the first time)
+    Block,
 }
 
 /// Measures and prints. The exit status is a failure when a bar does not hold.
@@ -63,6 +66,7 @@ pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCo
     let rows = match arguments.kind {
         Some(Kind::Fuzz) => fuzz::measure(workspace)?,
         Some(Kind::Http) => http::measure(workspace, &tool()?)?,
+        Some(Kind::Block) => block::measure(workspace, &tool()?)?,
         kind => measure_images(&Programs::build(workspace, &tool()?)?, kind, arguments.runs)?,
     };
     if arguments.json {
