@@ -67,6 +67,7 @@ impl Dormant {
         machine.record = Record {
             last_sent: Some(self.sent),
             offset: self.sent.next.wrapping_sub(syn.next),
+            again: false,
         };
     }
 }

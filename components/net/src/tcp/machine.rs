@@ -4,6 +4,7 @@
 //! holds one socket. All machines share an [`Engine`], smoltcp's interface, which sees packets of
 //! IP only: addresses, neighbours, checksums and fragments are dealt with outside.
 
+mod flight;
 mod port;
 mod record;
 
@@ -19,12 +20,16 @@ use smoltcp::socket::tcp;
 use smoltcp::time;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpEndpoint, IpListenEndpoint};
 
+use self::flight::{Flight, Outstanding};
 use self::port::Port;
 pub(super) use self::record::{Heard, Record, Sent};
 use super::offers::Offers;
 use super::segment::{self, Tuple};
 use crate::outlet::{Nowhere, Outlet};
 use crate::{NetError, memory};
+
+/// The largest segment for a peer that offers no size (RFC 9293, 3.7.1).
+const SEGMENT_UNLESS_SAID: u16 = 536;
 
 /// What all machines share.
 pub(super) struct Engine {
@@ -66,6 +71,18 @@ impl Engine {
     /// if the peer's update is lost nobody ever speaks again. An acknowledgement that says what
     /// is known already starts the probes.
     pub(super) fn remind(&mut self, machine: &mut Machine, tuple: Tuple, now: Instant) {
+        self.repeat_acknowledgement(machine, tuple, machine.heard.window, now);
+    }
+
+    /// Has `machine` take what it knows already for an acknowledgement of the peer with this
+    /// window, as it stands in a header.
+    fn repeat_acknowledgement(
+        &mut self,
+        machine: &mut Machine,
+        tuple: Tuple,
+        window: u16,
+        now: Instant,
+    ) {
         let (Some(sent), Some(acknowledged)) =
             (machine.record.last_sent, machine.heard.acknowledged)
         else {
@@ -73,9 +90,24 @@ impl Engine {
         };
         let reversed = tuple.reversed();
         let mut packet = segment::build(reversed, sent.acknowledged, acknowledged, segment::ACK);
-        let segment = &mut packet[crate::ipv4::HEADER_LENGTH..];
-        segment::set_window(segment, machine.heard.window);
+        segment::set_window(&mut packet[crate::ipv4::HEADER_LENGTH..], window);
         self.receive(machine, &mut packet, now, &mut Nowhere);
+    }
+
+    /// Has `machine` send the first segment again that the peer has not acknowledged, if that is
+    /// due (see [`flight`]).
+    ///
+    /// smoltcp does so at the third of three equal acknowledgements; ones with another window
+    /// have it count anew.
+    pub(super) fn probe(&mut self, machine: &mut Machine, tuple: Tuple, now: Instant) {
+        let outstanding = machine.outstanding();
+        if !machine.flight.take_probe(outstanding, now) {
+            return;
+        }
+        let window = machine.heard.window;
+        for window in [window - 1, window, window, window, window] {
+            self.repeat_acknowledgement(machine, tuple, window, now);
+        }
     }
 
     /// How many machines there are.
@@ -92,6 +124,7 @@ impl Engine {
         now: Instant,
         reply: &mut dyn Outlet,
     ) {
+        let before = machine.heard.acknowledged;
         machine.listen_to(packet);
         let mut port = Port {
             sizes: self.sizes,
@@ -104,6 +137,14 @@ impl Engine {
         self.interface
             .poll_ingress_single(to_smoltcp(now), &mut port, set);
         machine.record = port.record;
+        if let Some(number) = machine
+            .heard
+            .acknowledged
+            .filter(|number| before != Some(*number))
+        {
+            let outstanding = machine.outstanding();
+            machine.flight.acknowledged(number, outstanding, now);
+        }
     }
 
     /// Has `machine` send what is due, and returns when it wants to be called again.
@@ -125,12 +166,12 @@ impl Engine {
         let set = &mut machine.set;
         while self.interface.poll_egress(time, &mut port, set) != PollResult::None {}
         machine.record = port.record;
+        machine.note_sent(now);
         let due = self.interface.poll_at(time, &machine.set)?;
-        Some(Instant::from_nanos(
-            u64::try_from(due.total_micros())
-                .unwrap_or(0)
-                .saturating_mul(1000),
-        ))
+        let micros = u64::try_from(due.total_micros()).unwrap_or(0);
+        let due = Instant::from_nanos(micros.saturating_mul(1000));
+        let probe = machine.flight.probe_at();
+        Some(probe.map_or(due, |probe| probe.min(due)))
     }
 }
 
@@ -168,6 +209,7 @@ pub(super) struct Machine {
     handle: SocketHandle,
     pub(super) record: Record,
     pub(super) heard: Heard,
+    flight: Flight,
     _share: Arc<()>,
 }
 
@@ -192,6 +234,7 @@ impl Machine {
             handle,
             record: Record::default(),
             heard: Heard::default(),
+            flight: Flight::default(),
             _share: engine.machines.clone(),
         })
     }
@@ -267,6 +310,37 @@ impl Machine {
         let has_ended = matches!(self.state(), State::FinWait1 | State::FinWait2);
         let sent = self.record.last_sent;
         has_ended && sent.is_some_and(|sent| sent.next == header.acknowledgement)
+    }
+
+    /// Notes what has been sent by `now`, on a link with this largest packet.
+    fn note_sent(&mut self, now: Instant) {
+        let again = core::mem::take(&mut self.record.again);
+        if let Some(sent) = self.record.last_sent {
+            let outstanding = self.outstanding();
+            self.flight.sent(sent.next, outstanding, again, now);
+        }
+    }
+
+    /// How much the peer has not acknowledged that can be sent again now. Nothing is while its
+    /// window is shut, for then smoltcp probes that.
+    fn outstanding(&self) -> Outstanding {
+        let acknowledged = self.heard.acknowledged;
+        let sent = self.record.last_sent.zip(acknowledged);
+        let bytes = sent.map_or(0, |(sent, acknowledged)| {
+            sent.next.wrapping_sub(acknowledged)
+        });
+        let segment = u32::from(
+            self.heard
+                .offers
+                .largest_segment
+                .unwrap_or(SEGMENT_UNLESS_SAID),
+        );
+        match bytes {
+            _ if self.send_queue() == 0 || self.heard.window == 0 => Outstanding::Nothing,
+            0 => Outstanding::Nothing,
+            bytes if bytes <= segment => Outstanding::One,
+            _ => Outstanding::Several,
+        }
     }
 
     fn socket(&mut self) -> &mut tcp::Socket<'static> {

@@ -127,6 +127,7 @@ impl Tcp {
             return full;
         }
         around.counters.polls += 1;
+        self.engine.probe(machine, connection.tuple, around.now);
         let mut due = self.engine.transmit(machine, around.now, outlet);
         if due.is_none() && machine.send_queue() > 0 && !machine.is_finished() {
             self.engine.remind(machine, connection.tuple, around.now);

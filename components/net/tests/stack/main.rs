@@ -2,6 +2,7 @@
 
 mod half_closed;
 mod host;
+mod losses;
 mod memory;
 mod neighbours;
 mod packet;

@@ -14,7 +14,7 @@ use net::{Half, NetError, Network, Readiness, SocketId, SocketKind};
 const NOTHING: [&str; 0] = [];
 
 /// A peer with an accepted connection.
-fn accepted() -> (Peer, SocketId) {
+pub fn accepted() -> (Peer, SocketId) {
     let mut peer = Peer::new();
     let listener = peer.world.listen(0, 80, 8);
     peer.shake_hands();

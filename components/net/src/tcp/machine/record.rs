@@ -47,6 +47,8 @@ pub(in crate::tcp) struct Record {
     pub(in crate::tcp) last_sent: Option<Sent>,
     /// What is added to the machine's numbers.
     pub(in crate::tcp) offset: u32,
+    /// Something was sent that had been sent before.
+    pub(in crate::tcp) again: bool,
 }
 
 impl Record {
@@ -73,6 +75,7 @@ impl Record {
             && segment::is_before(next, before.next)
         {
             next = before.next;
+            self.again |= sent.sequence_length() > 0;
             if sent.has(segment::ACK) && sent.sequence_length() == 0 {
                 segment::set_sequence(bytes, next);
             }
