@@ -49,12 +49,14 @@ impl MountTable {
             mount: MountId(0),
             node: root.root(),
         };
-        let mut table = Self {
-            mounts: Vec::new(),
-            first_root,
+        let root = Mount {
+            file_system: root,
+            point: MountPoint::Root,
         };
-        table.add(root, MountPoint::Root);
-        table
+        Self {
+            mounts: Vec::from([root]),
+            first_root,
+        }
     }
 
     /// The root of the tree.

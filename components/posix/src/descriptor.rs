@@ -39,8 +39,14 @@ impl Fd {
         self.0.cast_signed()
     }
 
-    const fn index(self) -> usize {
-        self.0 as usize
+    /// The block that it is in.
+    const fn block(self) -> usize {
+        (self.0 / BLOCK) as usize
+    }
+
+    /// Where it is there.
+    const fn place(self) -> usize {
+        (self.0 % BLOCK) as usize
     }
 }
 
@@ -54,41 +60,57 @@ pub(crate) struct Entry {
 /// A program's descriptors.
 #[derive(Debug)]
 pub(crate) struct DescriptorTable {
-    entries: Vec<Option<Entry>>,
-    /// A bit for every descriptor in use, so that the lowest free one is found 64 at a time.
-    used: Vec<u64>,
+    blocks: Vec<Block>,
     limit: u32,
+}
+
+/// How many descriptors a block has.
+const BLOCK: u32 = u64::BITS;
+
+/// Descriptors of one range of [`BLOCK`] numbers.
+#[derive(Debug)]
+struct Block {
+    entries: [Option<Entry>; BLOCK as usize],
+    /// A bit for every descriptor in use, so that the lowest free one is found all at once.
+    used: u64,
+}
+
+impl Block {
+    const EMPTY: Self = Self {
+        entries: [None; BLOCK as usize],
+        used: 0,
+    };
 }
 
 impl DescriptorTable {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: Vec::new(),
-            used: Vec::new(),
+            blocks: Vec::new(),
             limit: DEFAULT_DESCRIPTOR_LIMIT,
         }
     }
 
     pub(crate) fn get(&self, fd: Fd) -> Result<Entry, Errno> {
-        let entry = self.entries.get(fd.index()).copied().flatten();
-        entry.ok_or(Errno::EBADF)
+        let block = self.blocks.get(fd.block()).ok_or(Errno::EBADF)?;
+        block.entries[fd.place()].ok_or(Errno::EBADF)
     }
 
     pub(crate) fn get_mut(&mut self, fd: Fd) -> Result<&mut Entry, Errno> {
-        let entry = self.entries.get_mut(fd.index());
-        entry.and_then(Option::as_mut).ok_or(Errno::EBADF)
+        let block = self.blocks.get_mut(fd.block()).ok_or(Errno::EBADF)?;
+        block.entries[fd.place()].as_mut().ok_or(Errno::EBADF)
     }
 
     /// The lowest free descriptor not below `least` (POSIX, 2.14 File Descriptor Allocation).
     pub(crate) fn lowest_free(&self, least: u32) -> Result<Fd, Errno> {
         let mut candidate = least;
-        while let Some(word) = self.used.get(candidate as usize / 64) {
-            let free = !word & (u64::MAX << (candidate % 64));
+        while let Some(block) = self.blocks.get(Fd(candidate).block()) {
+            let first = candidate - candidate % BLOCK;
+            let free = !block.used & (u64::MAX << (candidate % BLOCK));
+            // Of no free one the first is behind the block.
+            candidate = first + free.trailing_zeros();
             if free != 0 {
-                candidate = candidate - candidate % 64 + free.trailing_zeros();
                 break;
             }
-            candidate = candidate - candidate % 64 + 64;
         }
         if candidate >= self.limit {
             return Err(Errno::EMFILE);
@@ -101,24 +123,19 @@ impl DescriptorTable {
         if fd.0 >= self.limit {
             return Err(Errno::EBADF);
         }
-        if fd.index() >= self.entries.len() {
-            let words = fd.index() / 64 + 1;
-            let missing = words * 64 - self.entries.len();
-            self.entries
-                .try_reserve(missing)
-                .and_then(|()| self.used.try_reserve(words - self.used.len()))
-                .map_err(|_| Errno::ENOMEM)?;
-            self.entries.resize(words * 64, None);
-            self.used.resize(words, 0);
+        while fd.block() >= self.blocks.len() {
+            self.blocks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            self.blocks.push(Block::EMPTY);
         }
-        self.used[fd.index() / 64] |= 1 << (fd.0 % 64);
-        Ok(self.entries[fd.index()].replace(entry))
+        let block = &mut self.blocks[fd.block()];
+        block.used |= 1 << fd.place();
+        Ok(block.entries[fd.place()].replace(entry))
     }
 
     pub(crate) fn remove(&mut self, fd: Fd) -> Result<Entry, Errno> {
-        let entry = self.entries.get_mut(fd.index()).and_then(Option::take);
-        let entry = entry.ok_or(Errno::EBADF)?;
-        self.used[fd.index() / 64] &= !(1 << (fd.0 % 64));
+        let block = self.blocks.get_mut(fd.block()).ok_or(Errno::EBADF)?;
+        let entry = block.entries[fd.place()].take().ok_or(Errno::EBADF)?;
+        block.used &= !(1 << fd.place());
         Ok(entry)
     }
 }
@@ -133,7 +150,8 @@ impl<H: Host> Kernel<H> {
 
     /// Gives up every descriptor from `first` to `last` that is open.
     pub fn close_range(&mut self, first: Fd, last: Fd) {
-        let end = u32::try_from(self.descriptors.entries.len()).unwrap_or(u32::MAX);
+        let blocks = u32::try_from(self.descriptors.blocks.len()).unwrap_or(u32::MAX);
+        let end = blocks.saturating_mul(BLOCK);
         for index in first.0..last.0.saturating_add(1).min(end) {
             // Those that are not open are passed over, as close_range(2) says.
             let _ = self.close(Fd(index));

@@ -12,8 +12,8 @@ use crate::signal::{Origin, Signal, SignalInfo};
 use crate::{Errno, Kernel};
 
 /// A program that never waits has the world moved on this often all the same, so that a signal
-/// reaches it and its frames are sent.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(1);
+/// reaches it and its frames are sent: as often as a clock tick of Linux comes.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long [`drain`] waits for a sign that something has arrived: two of the times after which a
 /// first segment is sent again (RFC 6298, 2.1).
@@ -220,6 +220,13 @@ impl<H: Host> Kernel<H> {
                 self.host.wait(deadlines.into_iter().flatten().min());
             }
         }
+    }
+
+    /// Reads the clocks for the first time. There is nothing yet that could move on.
+    pub(crate) fn start_clocks(&mut self) {
+        self.read_clocks();
+        self.clock.began = self.clock.now;
+        self.clock.progressed_at = self.clock.now;
     }
 
     fn read_clocks(&mut self) {

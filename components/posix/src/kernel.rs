@@ -85,7 +85,7 @@ impl<H: Host> Kernel<H> {
             working_directory,
             umask: Permissions::from_bits_truncate(0o022),
         };
-        kernel.enter();
+        kernel.start_clocks();
         kernel.open_standard_descriptors()?;
         Ok(kernel)
     }

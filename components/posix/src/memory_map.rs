@@ -57,7 +57,7 @@ impl MemoryMap {
         let (_, free) = host.memory();
         Self {
             space,
-            areas: Areas::default(),
+            areas: Areas::new(),
             memory: free,
             break_start: space.start(),
             break_end: space.start(),
@@ -74,10 +74,9 @@ impl MemoryMap {
         self.areas.at(address)
     }
 
-    /// Notes a piece of the program's file that the loader has placed. If it lies within the
-    /// space of mappings, the program break will grow from beyond it.
+    /// Notes a piece of the program's file that the loader has placed where nothing is mapped. If
+    /// it lies within the space of mappings, the program break will grow from beyond it.
     pub fn add_image(&mut self, range: ProgramRange, protection: Protection) {
-        self.areas.remove(range);
         self.areas.insert(Area {
             range,
             protection,

@@ -45,13 +45,21 @@ impl<T> core::fmt::Debug for Key<T> {
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     places: Vec<Place<T>>,
-    free: Vec<u32>,
+    /// The place freed last.
+    free: Option<u32>,
 }
 
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
-    entry: Option<T>,
+    content: Content<T>,
+}
+
+#[derive(Debug)]
+enum Content<T> {
+    Entry(T),
+    /// Nothing, and the place freed before this one.
+    Free(Option<u32>),
 }
 
 impl<T> Slab<T> {
@@ -59,18 +67,21 @@ impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
         Self {
             places: Vec::new(),
-            free: Vec::new(),
+            free: None,
         }
     }
 
     /// Adds `entry`; on lack of memory it is dropped.
     pub(crate) fn insert(&mut self, entry: T) -> Result<Key<T>, Errno> {
-        let index = match self.free.pop() {
+        let index = match self.free {
             Some(index) => index,
             None => self.grow()?,
         };
         let place = &mut self.places[index as usize];
-        place.entry = Some(entry);
+        if let Content::Free(before) = place.content {
+            self.free = before;
+        }
+        place.content = Content::Entry(entry);
         Ok(Key {
             index,
             generation: place.generation,
@@ -78,16 +89,13 @@ impl<T> Slab<T> {
         })
     }
 
-    /// One more place. Reserves room to free it too, so that `remove` cannot fail.
+    /// One more place, the only free one.
     fn grow(&mut self) -> Result<u32, Errno> {
         let index = u32::try_from(self.places.len()).map_err(|_| Errno::ENFILE)?;
         self.places.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.free
-            .try_reserve(self.places.len() + 1)
-            .map_err(|_| Errno::ENOMEM)?;
         self.places.push(Place {
             generation: 0,
-            entry: None,
+            content: Content::Free(None),
         });
         Ok(index)
     }
@@ -95,36 +103,46 @@ impl<T> Slab<T> {
     /// The entry that `key` names, if it is still there.
     pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
         let place = self.places.get(key.index as usize)?;
-        (place.generation == key.generation).then_some(place.entry.as_ref()?)
+        match &place.content {
+            Content::Entry(entry) if place.generation == key.generation => Some(entry),
+            _ => None,
+        }
     }
 
     /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let place = self.places.get_mut(key.index as usize)?;
-        (place.generation == key.generation).then_some(place.entry.as_mut()?)
+        match &mut place.content {
+            Content::Entry(entry) if place.generation == key.generation => Some(entry),
+            _ => None,
+        }
     }
 
     /// Takes the entry out. Its key names nothing from now on.
     pub(crate) fn remove(&mut self, key: Key<T>) -> Option<T> {
-        let place = self.places.get_mut(key.index as usize)?;
-        if place.generation != key.generation {
-            return None;
-        }
-        let entry = place.entry.take()?;
+        self.get(key)?;
+        let place = &mut self.places[key.index as usize];
+        let content = core::mem::replace(&mut place.content, Content::Free(self.free));
         place.generation = place.generation.wrapping_add(1);
-        self.free.push(key.index);
-        Some(entry)
+        self.free = Some(key.index);
+        match content {
+            Content::Entry(entry) => Some(entry),
+            Content::Free(_) => None,
+        }
     }
 
     /// All entries with their keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
         self.places.iter().zip(0..).filter_map(|(place, index)| {
+            let Content::Entry(entry) = &place.content else {
+                return None;
+            };
             let key = Key {
                 index,
                 generation: place.generation,
                 entry: PhantomData,
             };
-            Some((key, place.entry.as_ref()?))
+            Some((key, entry))
         })
     }
 }

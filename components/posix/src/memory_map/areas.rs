@@ -52,11 +52,20 @@ impl Area {
 /// The most areas that a program may have (Linux' vm.max_map_count).
 const MOST_AREAS: usize = 65_530;
 
+/// The areas of most programs at their start: what the loader placed, the stack and its guard, the
+/// heap; with room for a change.
+const USUAL_AREAS: usize = 16;
+
 /// The areas of one program.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Areas(Vec<Area>);
 
 impl Areas {
+    /// No areas.
+    pub fn new() -> Self {
+        Self(Vec::with_capacity(USUAL_AREAS))
+    }
+
     /// All areas, by address.
     pub fn iter(&self) -> impl Iterator<Item = &Area> {
         self.0.iter()
@@ -258,7 +267,7 @@ mod tests {
 
     #[test]
     fn like_neighbours_are_one_area() {
-        let mut areas = Areas::default();
+        let mut areas = Areas::new();
         areas.insert(area(1, 1, Protection::READ));
         areas.insert(area(3, 1, Protection::READ));
         areas.insert(area(2, 1, Protection::READ));
@@ -267,7 +276,7 @@ mod tests {
 
     #[test]
     fn areas_have_an_end() {
-        let mut areas = Areas::default();
+        let mut areas = Areas::new();
         for index in 0..MOST_AREAS as u64 {
             assert_eq!(areas.make_room(), Ok(()));
             areas.insert(area(2 * index, 1, Protection::READ));
@@ -279,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_hole_splits() {
-        let mut areas = Areas::default();
+        let mut areas = Areas::new();
         areas.insert(area(0, 5, Protection::READ));
         areas.remove(pages(2, 1));
         assert_eq!(
@@ -293,7 +302,7 @@ mod tests {
 
     #[test]
     fn protection_changes_a_part_and_back() {
-        let mut areas = Areas::default();
+        let mut areas = Areas::new();
         areas.insert(area(0, 4, Protection::READ));
         areas.protect(pages(1, 2), Protection::empty());
         assert_eq!(list(&areas).len(), 3);
@@ -303,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_highest_gap_that_fits_is_taken() {
-        let mut areas = Areas::default();
+        let mut areas = Areas::new();
         areas.insert(area(8, 1, Protection::READ));
         areas.insert(area(4, 1, Protection::READ));
         let space = pages(0, 10);
