@@ -21,6 +21,9 @@ const TICK_NS: u128 = (NANOS_PER_SECOND << SHIFT) / PIT_HZ as u128;
 const TRUSTED_TICKS: u64 = PIT_HZ / 500;
 /// Fits are at most so many ticks apart (1 s).
 const LONGEST_FIT_TICKS: u64 = PIT_HZ;
+/// A fit that nobody asks for can wait so long (20 ms): the PIT wraps every 55 ms, and each
+/// interrupt costs the program something.
+const UNASKED_FIT_TICKS: u64 = PIT_HZ / 50;
 /// A reading that took longer than so many times the shortest is dropped.
 const OUTLIER: u64 = 4;
 
@@ -149,7 +152,7 @@ impl FittedTsc {
     }
 
     fn next_fit_in_ns(&self) -> u64 {
-        fixed_to_ns(self.fit_after.into_fixed())
+        fixed_to_ns(self.fit_after.max(UNASKED_FIT_TICKS).into_fixed())
     }
 }
 

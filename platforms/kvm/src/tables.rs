@@ -30,8 +30,8 @@ const INTERRUPT_STACK_SIZE: usize = 2048;
 /// A fault of the kernel, an overrun of its stack among them, is reported from here.
 const EXCEPTION_STACK_SIZE: usize = 4096;
 
-/// Vectors of exceptions that cannot be returned from safely: NMI, double fault, machine check.
-const ABORTS: [usize; 3] = [2, 8, 18];
+/// A bit for each exception that cannot be returned from safely: NMI, double fault, machine check.
+const ABORTS: u64 = 1 << 2 | 1 << 8 | 1 << 18;
 
 /// The 64-bit task state segment (SDM figure 8-11).
 #[repr(C, packed(4))]
@@ -113,9 +113,9 @@ pub(crate) fn load() {
     tables.segments = [0, CODE_SEGMENT, DATA_SEGMENT, low, high];
     for (vector, gate) in tables.gates.iter_mut().enumerate() {
         let stack = match vector {
-            _ if ABORTS.contains(&vector) => ABORT_STACK,
-            _ if vector < trap::FIRST_INTERRUPT => EXCEPTION_STACK,
-            _ => INTERRUPT_STACK,
+            _ if vector >= trap::FIRST_INTERRUPT => INTERRUPT_STACK,
+            _ if ABORTS >> vector & 1 != 0 => ABORT_STACK,
+            _ => EXCEPTION_STACK,
         };
         *gate = Gate::new(trap::entry_address(vector), stack);
     }
