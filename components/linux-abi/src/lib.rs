@@ -34,6 +34,7 @@ mod signals;
 mod socket_address;
 mod sockets;
 mod start;
+mod strings;
 mod system;
 mod table;
 #[cfg(test)]
@@ -50,5 +51,6 @@ pub mod user_memory;
 pub use call::{Call, Outcome};
 pub use faults::Exception;
 pub use program::Program;
-pub use start::{ProgramImage, STACK_LIMIT, StartError};
+pub use start::{ImageSegment, ProgramImage, STACK_LIMIT, StartError};
+pub use strings::Strings;
 pub use table::{CallTable, Handler, TABLE_LENGTH, call_name, is_implemented};

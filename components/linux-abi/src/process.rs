@@ -46,11 +46,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// A process that runs the file at `path`.
+    /// A process that runs the file at `path`, which ends with its NUL.
     pub(crate) fn new(path: &[u8]) -> Self {
         let mut file_name = [0; NAME_LENGTH];
         let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-        let length = last.len().min(NAME_LENGTH - 1);
+        let length = (last.len() - 1).min(NAME_LENGTH - 1);
         file_name[..length].copy_from_slice(&last[..length]);
         Self {
             identity: Identity::default(),

@@ -9,7 +9,8 @@ use posix::{Errno, Fd, Kernel};
 
 use crate::call::Call;
 use crate::process::Process;
-use crate::start::{ProgramImage, Start, StartError};
+use crate::start::{ImageSegment, ProgramImage, RANDOM_LENGTH, Start, StartError};
+use crate::strings::Strings;
 use crate::table::CallTable;
 use crate::user_memory::UserMemory;
 
@@ -33,28 +34,33 @@ impl<H: Host + 'static, P: ProgramHost + 'static> Program<H, P> {
         mut kernel: Kernel<H>,
         mut host: P,
         calls: Box<CallTable<H, P>>,
-        image: ProgramImage,
-        arguments: &[&[u8]],
-        environment: &[&[u8]],
+        image: ProgramImage<impl IntoIterator<Item = ImageSegment>>,
+        arguments: &Strings,
+        environment: &Strings,
     ) -> Result<(Self, Registers), StartError> {
-        let mut random = [0; 16];
+        let mut random = [0; RANDOM_LENGTH];
         kernel
             .host()
             .fill_entropy(&mut random)
             .map_err(|_| StartError::NoEntropy)?;
+        let mut memory_map = MemoryMap::new(&host);
+        for ImageSegment { range, protection } in image.segments {
+            memory_map.add_image(range, protection);
+        }
         let start = Start {
-            image,
+            entry: image.entry,
+            program_headers: image.program_headers,
+            program_header_count: image.program_header_count,
             arguments,
             environment,
             random,
         };
-        let mut memory_map = MemoryMap::new(&host);
         let registers = start.prepare(&mut host, &mut memory_map)?;
         let program = Self {
             kernel,
             host,
             memory_map,
-            process: Process::new(arguments.first().copied().unwrap_or_default()),
+            process: Process::new(arguments.first()),
             calls,
         };
         Ok((program, registers))

@@ -4,9 +4,11 @@
 //! half way.
 
 use alloc::vec::Vec;
+use core::mem::offset_of;
 
 use hypercall::{ProgramHost, Protection, Sink, Source};
 use posix::Errno;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::bindings::{UIO_MAXIOV, iovec};
 use crate::user_memory::UserMemory;
@@ -14,14 +16,21 @@ use crate::user_memory::UserMemory;
 /// The most that one call moves, as on Linux (`read(2)`, NOTES).
 pub const MAXIMUM_TRANSFER: usize = 0x7fff_f000;
 
-/// A piece of a program's memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// A piece of a program's memory, laid out as in an `iovec`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes)]
+#[repr(C)]
 pub struct Span {
     /// Its first byte.
     pub address: u64,
     /// How many bytes.
     pub length: usize,
 }
+
+const _: () = {
+    assert!(size_of::<Span>() == size_of::<iovec>());
+    assert!(offset_of!(Span, address) == offset_of!(iovec, iov_base));
+    assert!(offset_of!(Span, length) == offset_of!(iovec, iov_len));
+};
 
 impl Span {
     /// `length` bytes from `address`, or the first of them if these are too many for one call.
@@ -44,28 +53,16 @@ pub fn read_vector(
     if count > u64::from(UIO_MAXIOV) {
         return Err(Errno::EINVAL);
     }
-    let list: Vec<iovec> = memory.read_array(address, count as usize)?;
+    let mut spans: Vec<Span> = memory.read_array(address, count as usize)?;
     let mut total = 0_usize;
-    for entry in &list {
-        let length = usize::try_from(entry.iov_len).or(Err(Errno::EINVAL))?;
-        total = total.checked_add(length).ok_or(Errno::EINVAL)?;
+    for span in &mut spans {
+        let before = total.min(MAXIMUM_TRANSFER);
+        total = total.checked_add(span.length).ok_or(Errno::EINVAL)?;
+        span.length = span.length.min(MAXIMUM_TRANSFER - before);
     }
     if isize::try_from(total).is_err() {
         return Err(Errno::EINVAL);
     }
-    let mut left = MAXIMUM_TRANSFER;
-    let mut spans = Vec::new();
-    spans
-        .try_reserve_exact(list.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    spans.extend(list.iter().map(|entry| {
-        let length = usize::try_from(entry.iov_len).unwrap_or(0).min(left);
-        left -= length;
-        Span {
-            address: entry.iov_base,
-            length,
-        }
-    }));
     Ok(spans)
 }
 

@@ -3,11 +3,12 @@
 use core::ops::Range;
 
 use hypercall::{PAGE_SIZE, Protection};
+use protocol::ImagePart;
 
 use crate::kernel_cell::KernelCell;
 use crate::memory::{MEMORY, Memory};
 use crate::page_table::{Entry, Level};
-use crate::paging::{AddressSpace, Owner, PROGRAM_START};
+use crate::paging::{AddressSpace, PROGRAM_START};
 use crate::start_info::MemoryMapEntry;
 
 unsafe extern "C" {
@@ -22,7 +23,6 @@ unsafe extern "C" {
 
 static SPACE: KernelCell<Option<AddressSpace>> = KernelCell::new(None);
 
-const DATA: Protection = Protection::READ.union(Protection::WRITE);
 const CODE: Protection = Protection::READ.union(Protection::EXECUTE);
 
 /// Lends the address space and the memory that its tables are made of.
@@ -35,30 +35,28 @@ pub(crate) fn with<R>(body: impl FnOnce(&mut AddressSpace, &mut Memory) -> R) ->
     })
 }
 
-/// Protects the kernel's own pages, closes the one below its stack, and maps the memory of `map`
-/// that lies above what the boot code has mapped. `None` when there is no memory for the tables.
-pub(crate) fn start(map: &[MemoryMapEntry]) -> Option<()> {
-    let [text, rodata, data, end] = [
+/// Protects the kernel's own pages and the parts of `image`, closes the page below the kernel's
+/// stack, and maps the memory of `map` that lies above what the boot code has mapped. `None` when
+/// there is no memory for the tables.
+pub(crate) fn start(map: &[MemoryMapEntry], image: &[ImagePart]) -> Option<()> {
+    let [text, rodata, data] = [
         (&raw const kernel_text_start) as u64,
         (&raw const kernel_rodata_start) as u64,
         (&raw const kernel_rodata_end) as u64,
-        (&raw const kernel_bss_end) as u64,
     ];
+    let end = image.last().map_or_else(kernel_end, |part| part.end);
     let large = Level::LARGE_PAGE.entry_size();
     with(|space, memory| {
-        space.protect_image(memory, 0, text, DATA, Owner::Kernel)?;
-        // A null pointer is to fault; no memory is lost, for nothing is given out down there.
-        space.remove_page(memory, 0)?;
-        space.protect_image(memory, text, rodata, CODE, Owner::Kernel)?;
-        space.protect_image(memory, rodata, data, Protection::READ, Owner::Kernel)?;
-        space.protect_image(
-            memory,
-            data,
-            end.next_multiple_of(large),
-            DATA,
-            Owner::Kernel,
-        )?;
-        space.remove_page(memory, stack_guard().start)?;
+        space.map_image(memory, end, |tables| {
+            // A null pointer is to fault; no memory is lost, for nothing is given out down there.
+            tables.remove(0);
+            tables.set(text, rodata, Entry::kernel(text, CODE));
+            tables.set(rodata, data, Entry::kernel(rodata, Protection::READ));
+            tables.remove(stack_guard().start);
+            for part in image {
+                tables.set_part(part);
+            }
+        })?;
         // Not what lies between: devices have their registers there, which must not be cached.
         for entry in map.iter().filter(|entry| entry.is_memory()) {
             let first = entry.start.max(BOOT_MAPPED) / large * large;

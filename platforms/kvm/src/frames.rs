@@ -65,9 +65,11 @@ impl Frames {
         Some(page * PAGE_SIZE)
     }
 
-    /// Takes the `count` pages from `address`, which are free.
-    pub(crate) fn take(&mut self, address: usize, count: usize) {
-        self.mark(address / PAGE_SIZE, count, false);
+    /// Takes the pages that `start..end` touches, as far as they are free.
+    pub(crate) fn take(&mut self, start: usize, end: usize) {
+        let first = start / PAGE_SIZE;
+        let last = end.div_ceil(PAGE_SIZE).min(self.free.len() * BITS);
+        self.mark(first, last.saturating_sub(first), false);
     }
 
     /// Frees the `count` pages from `address`, which [`allocate`](Frames::allocate) gave.
@@ -121,23 +123,22 @@ impl Frames {
     fn mark(&mut self, first: usize, count: usize, free: bool) {
         let mut page = first;
         let end = first + count;
+        let mut changes = 0;
         while page < end {
             let bit = page % BITS;
             let span = (BITS - bit).min(end - page);
             let mask = (u64::MAX >> (BITS - span)) << bit;
             let word = &mut self.free[page / BITS];
-            if free {
-                *word |= mask;
-            } else {
-                *word &= !mask;
-            }
+            let changed = mask & if free { !*word } else { *word };
+            *word ^= changed;
+            changes += changed.count_ones() as usize;
             page += span;
         }
         if free {
             self.first = self.first.min(first / BITS);
-            self.free_count += count;
+            self.free_count += changes;
         } else {
-            self.free_count -= count;
+            self.free_count -= changes;
         }
     }
 }
@@ -196,6 +197,17 @@ mod tests {
             frames.release(address, pages(1));
         }
         assert_eq!(frames.allocate(pages(129)), Some(PAGE_SIZE));
+    }
+
+    #[test]
+    fn a_page_is_taken_once() {
+        let mut frames = frames(130, 1, 130);
+        frames.take(2 * PAGE_SIZE + 5, 3 * PAGE_SIZE + 1);
+        frames.take(3 * PAGE_SIZE, 4 * PAGE_SIZE);
+        frames.take(129 * PAGE_SIZE, usize::MAX - PAGE_SIZE);
+        assert_eq!((frames.free_count(), frames.total_count()), (126, 129));
+        assert_eq!(frames.allocate(pages(1)), Some(PAGE_SIZE));
+        assert_eq!(frames.allocate(pages(1)), Some(4 * PAGE_SIZE));
     }
 
     #[test]

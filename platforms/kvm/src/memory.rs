@@ -38,27 +38,21 @@ impl Memory {
         taken: &[(u64, u64)],
     ) -> Option<Self> {
         let words = Frames::bitmap_words(end as usize);
-        let pages = (words * size_of::<u64>()).div_ceil(PAGE_SIZE);
-        let mut place = None;
-        for_each_gap(map, taken, &mut |from, to| {
-            let from = (from as usize).next_multiple_of(PAGE_SIZE);
-            let room = (to.min(end) as usize).saturating_sub(from) / PAGE_SIZE;
-            if place.is_none() && room >= pages {
-                place = Some(from);
-            }
-        });
-        let place = place?;
+        let length = (words * size_of::<u64>()) as u64;
+        let place = free_place(map, end, taken, length)?;
         let bitmap = place as *mut u64;
-        // SAFETY: the gap is memory that nobody uses, in the identity map, aligned to a page.
+        // SAFETY: the place is memory that nobody uses, in the identity map, aligned to a page.
         let bitmap = unsafe {
             bitmap.write_bytes(0, words);
             core::slice::from_raw_parts_mut(bitmap, words)
         };
         let mut frames = Frames::new(bitmap);
-        for_each_gap(map, taken, &mut |from, to| {
-            frames.add(from as usize, to as usize);
-        });
-        frames.take(place, pages);
+        for entry in map.iter().filter(|entry| entry.is_memory()) {
+            frames.add(entry.start.max(LOWEST) as usize, entry.end() as usize);
+        }
+        for &(start, end) in taken.iter().chain([&(place, place + length)]) {
+            frames.take(start as usize, end as usize);
+        }
         Some(Self { frames })
     }
 
@@ -109,31 +103,20 @@ pub fn dma_region(length: usize) -> Option<DmaRegion> {
     Some(unsafe { DmaRegion::new(start, start.as_ptr() as u64, count.get() * PAGE_SIZE) })
 }
 
-/// Calls `visit` with each range of memory that nothing of `taken` touches.
-fn for_each_gap(map: &[MemoryMapEntry], taken: &[(u64, u64)], visit: &mut dyn FnMut(u64, u64)) {
-    for entry in map.iter().filter(|entry| entry.is_memory()) {
-        let end = entry.end();
-        let mut start = entry.start.max(LOWEST);
-        while start < end {
-            // The taken range that reaches beyond `start` and begins first.
-            let next = taken
-                .iter()
-                .filter(|range| range.1 > start && range.0 < end)
-                .min_by_key(|range| range.0);
-            match next {
-                Some(&(from, to)) => {
-                    if start < from {
-                        visit(start, from);
-                    }
-                    start = to;
-                }
-                None => {
-                    visit(start, end);
-                    break;
-                }
+/// The first page from which on `length` bytes below `end` are memory that nothing of `taken`
+/// touches.
+fn free_place(map: &[MemoryMapEntry], end: u64, taken: &[(u64, u64)], length: u64) -> Option<u64> {
+    let page = PAGE_SIZE as u64;
+    map.iter()
+        .filter(|entry| entry.is_memory())
+        .find_map(|entry| {
+            let mut place = entry.start.max(LOWEST).next_multiple_of(page);
+            let touches = |place, range: &(u64, u64)| range.0 < place + length && place < range.1;
+            while let Some(range) = taken.iter().find(|range| touches(place, range)) {
+                place = range.1.next_multiple_of(page);
             }
-        }
-    }
+            (place + length <= entry.end().min(end)).then_some(place)
+        })
 }
 
 #[cfg(test)]
@@ -196,35 +179,16 @@ pub(crate) mod tests {
         }
     }
 
-    fn gaps(map: &[(u64, u64)], taken: &[(u64, u64)]) -> vec::Vec<(u64, u64)> {
-        let map: vec::Vec<_> = map
-            .iter()
-            .map(|&(start, length)| MemoryMapEntry::memory(start, length))
-            .collect();
-        let mut found = vec::Vec::new();
-        for_each_gap(&map, taken, &mut |start, end| found.push((start, end)));
-        found
-    }
-
     #[test]
-    fn gaps_lie_between_what_is_taken() {
-        let map = [(0, 0x9000), (0x10_0000, 0x10_0000)];
-        let taken = [
-            (0x11_0000, 0x12_0000),
-            (0x5000, 0x6000),
-            (0x11_8000, 0x13_0000),
-        ];
-        let expected = [
-            (0x1000, 0x5000),
-            (0x6000, 0x9000),
-            (0x10_0000, 0x11_0000),
-            (0x13_0000, 0x20_0000),
-        ];
-        assert_eq!(gaps(&map, &taken), expected);
-    }
-
-    #[test]
-    fn all_can_be_taken() {
-        assert_eq!(gaps(&[(0x1000, 0x1000)], &[(0, 0x3000)]), []);
+    fn a_place_lies_between_what_is_taken() {
+        let map = [(0, 0x9000), (0x10_0000, 0x10_0000)]
+            .map(|(start, length)| MemoryMapEntry::memory(start, length));
+        let taken = [(0x1000, 0x2001), (0x5000, 0x6000), (0x10_0000, 0x11_0000)];
+        let place = |length| free_place(&map, 0x18_0000, &taken, length);
+        assert_eq!(place(0x1000), Some(0x3000));
+        assert_eq!(place(0x3000), Some(0x6000));
+        assert_eq!(place(0x3001), Some(0x11_0000));
+        assert_eq!(place(0x7_0000), Some(0x11_0000));
+        assert_eq!(place(0x7_0001), None);
     }
 }

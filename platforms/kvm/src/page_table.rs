@@ -65,9 +65,19 @@ impl Entry {
         Self(address | PRESENT | WRITABLE)
     }
 
-    /// A page of the kernel's, or of the image, one to one at `address`.
+    /// A page of the kernel's, one to one at `address`.
     pub(crate) fn kernel(address: u64, protection: Protection) -> Self {
         Self(address | PRESENT | hardware_bits(protection))
+    }
+
+    /// A page of the image that the program has, one to one at `address`.
+    pub(crate) fn image(address: u64, protection: Protection) -> Self {
+        Self::kernel(address, protection).with_protection(protection)
+    }
+
+    /// The like of it for the page behind this one, which has an address.
+    pub(crate) const fn following(self) -> Self {
+        Self(self.0.wrapping_add(PAGE_SIZE as u64))
     }
 
     /// Two MiB of plain memory, one to one at `address`: data only.
@@ -208,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_image_page_has_memory_but_no_frame_to_return() {
-        let page = Entry::kernel(0x20_0000, READ_WRITE).with_protection(Protection::READ);
+        let page = Entry::image(0x20_0000, Protection::READ);
         assert_eq!(page.memory(), Some(0x20_0000));
         assert_eq!(page.owned_frame(), None);
         assert_eq!(page.protection(), Protection::READ);

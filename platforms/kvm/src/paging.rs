@@ -5,10 +5,13 @@
 //! at once); all other memory is data. A program's own pages lie far above, in
 //! [`PROGRAM_START`]`..`[`PROGRAM_END`].
 
+use core::num::NonZeroUsize;
+
 use hypercall::{Fault, MapError, PAGE_SIZE, ProgramRange, Protection};
 
 #[cfg(not(test))]
 use crate::cpu;
+use crate::image_tables::ImageTables;
 use crate::memory::Memory;
 use crate::page_table::{ENTRIES, Entry, Level};
 
@@ -27,15 +30,6 @@ type Table = [Entry; ENTRIES];
 /// The tables, by the physical address of the root.
 pub(crate) struct AddressSpace {
     root: u64,
-}
-
-/// Whose a page of the image is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Owner {
-    /// No call reaches it in the program's name.
-    Kernel,
-    /// The program may change its protection, and calls may copy from and to it.
-    Program,
 }
 
 /// Who wants to reach a page, and for what.
@@ -95,36 +89,29 @@ impl AddressSpace {
         Some(())
     }
 
-    /// Gives the pages of `start..end`, which are mapped one to one, to `owner` with `protection`.
-    /// `None` when there is no memory for a table. The processor may not heed it
-    /// before all translations are flushed, which whoever sets up the machine does once.
-    pub(crate) fn protect_image(
+    /// Maps memory from 0 to `end` at least one to one by single pages, as `fill` says. `None` when
+    /// there is no memory for the tables. The processor may not heed it before all translations
+    /// are flushed, which whoever sets up the machine does once.
+    pub(crate) fn map_image(
         &mut self,
         memory: &mut Memory,
-        start: u64,
         end: u64,
-        protection: Protection,
-        owner: Owner,
+        fill: impl FnOnce(&mut ImageTables),
     ) -> Option<()> {
-        let page = PAGE_SIZE as u64;
-        for (from, to) in pieces(Level::LARGE_PAGE, start / page * page, end) {
-            let place = self.entry(memory, from, Level::LARGE_PAGE)?;
-            let table = table_at(divide(memory, place, Level::LARGE_PAGE)?);
-            let first = Level::PAGE.index(from);
-            for (address, entry) in (from..to).step_by(PAGE_SIZE).zip(&mut table[first..]) {
-                *entry = Entry::kernel(address, protection);
-                if owner == Owner::Program {
-                    *entry = entry.with_protection(protection);
-                }
-            }
+        let span = Level::LARGE_PAGE.entry_size();
+        let count = NonZeroUsize::new(end.div_ceil(span) as usize)?;
+        let (start, _) = memory.allocate(count)?.into_raw();
+        // SAFETY: the pages are zeroed, and ours for ever: they are well-formed tables.
+        let entries = unsafe {
+            core::slice::from_raw_parts_mut(start.as_ptr().cast(), count.get() * ENTRIES)
+        };
+        fill(&mut ImageTables::new(entries));
+        let mut table = start.as_ptr() as u64;
+        // Only whole tables come into use: no page that the processor runs on is ever missing.
+        for address in (0..end).step_by(span as usize) {
+            *self.entry(memory, address, Level::LARGE_PAGE)? = Entry::table(table);
+            table += PAGE_SIZE as u64;
         }
-        Some(())
-    }
-
-    /// Takes the page at `address` out of the identity map: whoever touches it faults. `None`
-    /// when there is no memory for a table.
-    pub(crate) fn remove_page(&mut self, memory: &mut Memory, address: u64) -> Option<()> {
-        *self.entry(memory, address, Level::PAGE)? = Entry::FREE;
         Some(())
     }
 
@@ -401,15 +388,20 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_page_faults_and_its_neighbour_does_not() {
+    fn the_image_is_mapped_page_by_page_and_the_rest_stays() {
         let mut memory = test_memory(64);
         let mut space = space(&mut memory);
-        space
-            .map_large(&mut memory, 0, Entry::large_kernel)
-            .unwrap();
-        space.remove_page(&mut memory, 0).unwrap();
-        assert!(space.find(8).is_free());
-        assert_eq!(space.find(PAGE), Entry::kernel(PAGE, READ_WRITE));
+        let large = Level::LARGE_PAGE.entry_size();
+        for address in [0, large, 2 * large] {
+            space
+                .map_large(&mut memory, address, Entry::large_kernel)
+                .unwrap();
+        }
+        let fill = |tables: &mut ImageTables| tables.remove(large + PAGE);
+        space.map_image(&mut memory, large + 1, fill).unwrap();
+        assert_eq!(space.find(0), Entry::kernel(0, READ_WRITE));
+        assert!(space.find(large + PAGE).is_free());
+        assert_eq!(space.find(2 * large), Entry::large_kernel(2 * large));
     }
 
     #[test]

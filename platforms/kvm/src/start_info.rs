@@ -97,7 +97,7 @@ impl StartInfo {
 
 /// `bytes` as text, if all of it is ASCII, as command line words are: the check for any UTF-8 would
 /// take half a kilobyte of an image.
-pub fn ascii_text(bytes: &[u8]) -> Option<&str> {
+pub(crate) fn ascii_text(bytes: &[u8]) -> Option<&str> {
     // SAFETY: ASCII is UTF-8.
     bytes
         .is_ascii()

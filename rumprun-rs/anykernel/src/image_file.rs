@@ -144,9 +144,8 @@ fn calls<'data>(
     table_start: u64,
     table: &ImageTable,
 ) -> Option<Vec<u32>> {
-    const PAIR: u64 = 16;
-    let inits_length = table.init_count.checked_mul(8)?;
-    let start = (table_start + ImageTable::LENGTH as u64).checked_add(inits_length)?;
+    const PAIR: u64 = ImageTable::CALL_LENGTH;
+    let start = table_start.checked_add(table.calls_offset()?)?;
     let pairs = match table.call_count {
         0 => &[],
         count => memory(headers, file, start, count.checked_mul(PAIR)?)?,

@@ -8,7 +8,6 @@ extern crate alloc;
 
 mod calls;
 mod contract;
-mod loaded_program;
 mod memory_functions;
 mod panic;
 mod table;

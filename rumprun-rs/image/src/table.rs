@@ -1,9 +1,7 @@
 //! What `bake` put into this image.
 
-use platform_kvm::{ImagePart, ascii_text};
-use protocol::ImageTable;
+use protocol::{ImagePart, ImageTable};
 
-use crate::loaded_program::LoadedProgram;
 use crate::wiring::{ImageHandler, Wiring};
 
 /// A component's init function.
@@ -17,16 +15,18 @@ unsafe extern "C" {
 
 /// The image beside the kernel.
 pub(crate) struct Image {
-    /// The program.
-    pub(crate) program: LoadedProgram,
+    /// What `bake` says of the program.
+    pub(crate) table: ImageTable,
     /// The root folder, a tar archive; empty when there is none.
     pub(crate) root: &'static [u8],
     /// Default command line words.
-    pub(crate) words: &'static str,
+    pub(crate) words: &'static [u8],
     /// The chosen components, in the order in which they start.
     pub(crate) inits: &'static [Init],
     /// The system calls that the program can make.
     pub(crate) calls: &'static [LinkedCall],
+    /// Everything of the image beside the kernel: the program's segments, then root and words.
+    pub(crate) parts: &'static [ImagePart],
 }
 
 /// A system call in this image.
@@ -38,59 +38,44 @@ pub(crate) struct LinkedCall {
     pub(crate) handler: ImageHandler,
 }
 
-/// Why an image cannot be run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ImageError {
-    /// The table is not what `bake` writes.
-    NoTable,
-    /// The program's headers are not those of an ELF file.
-    BadProgram,
-}
-
 impl Image {
-    /// Reads the table and the program's headers. They may lie where this machine has no memory:
-    /// what is read then is no table and no program.
-    pub(crate) fn find() -> Result<Self, ImageError> {
+    /// Reads the table; `None` if it is not what `bake` writes. Root and words may lie where this
+    /// machine has no memory.
+    pub(crate) fn find() -> Option<Self> {
         let place = &raw const IMAGE_TABLE;
         // SAFETY: the linker script emits the table in the kernel's read-only data. `bake` fills
         // it in after the compiler has seen it, hence the volatile read.
         let table = unsafe { place.read_volatile() };
         if table.magic != ImageTable::MAGIC {
-            return Err(ImageError::NoTable);
+            return None;
         }
         // SAFETY: `init_count` addresses of init functions follow the table.
         let inits = unsafe {
             core::slice::from_raw_parts(place.add(1).cast::<Init>(), table.init_count as usize)
         };
         // SAFETY: `call_count` pairs of a number and a handler follow those.
-        let calls = unsafe {
+        let calls: &[LinkedCall] = unsafe {
             core::slice::from_raw_parts(inits.as_ptr_range().end.cast(), table.call_count as usize)
         };
-        // SAFETY: `bake` placed the program there, and the loader loaded it.
-        let program = unsafe { LoadedProgram::read(table.program_base) };
-        Ok(Self {
-            program: program.ok_or(ImageError::BadProgram)?,
+        // SAFETY: `part_count` parts follow those.
+        let parts = unsafe {
+            core::slice::from_raw_parts(calls.as_ptr_range().end.cast(), table.part_count as usize)
+        };
+        Some(Self {
             // SAFETY: `bake` placed the archive there as read-only memory.
             root: unsafe { placed(table.root_start, table.root_length) },
             // SAFETY: likewise the words.
-            words: ascii_text(unsafe { placed(table.words_start, table.words_length) })
-                .unwrap_or(""),
+            words: unsafe { placed(table.words_start, table.words_length) },
+            table,
             inits,
             calls,
+            parts,
         })
     }
 
-    /// Each part of the image that lies outside the kernel.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = ImagePart> + Clone {
-        let data = [self.root, self.words.as_bytes()];
-        let data = data.into_iter().filter(|bytes| !bytes.is_empty());
-        self.program.parts().chain(data.map(|bytes| {
-            let range = bytes.as_ptr_range();
-            ImagePart {
-                range: range.start as u64..range.end as u64,
-                protection: hypercall::Protection::READ,
-            }
-        }))
+    /// The program's part of it.
+    pub(crate) fn program_parts(&self) -> &'static [ImagePart] {
+        self.parts.split_last().map_or(&[], |(_, program)| program)
     }
 }
 

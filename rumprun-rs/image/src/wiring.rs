@@ -2,18 +2,20 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use fs::{RamFs, SyntheticFs, TarFs, Vfs};
-use hypercall::{Host, ProgramHost, Registers};
-use linux_abi::{CallTable, Exception, Handler, Program, ProgramImage, TABLE_LENGTH};
+use hypercall::{Host, ProgramHost, ProgramRange, Registers};
+use linux_abi::{
+    CallTable, Exception, Handler, ImageSegment, Program, ProgramImage, Strings, TABLE_LENGTH,
+};
 use net::{Config, Network, Stack};
 use platform_kvm::{KernelHeap, KvmHost, KvmProgramHost, Machine, ProgramKernel, StartError};
 use posix::Kernel;
-use protocol::Settings;
+use protocol::{ImagePart, Settings};
 use virtio::{DeviceType, VirtioNet, VirtioNetOptions};
 
-use crate::loaded_program::LoadedProgram;
-use crate::table::{Image, ImageError, LinkedCall};
+use crate::table::{Image, LinkedCall};
 
 mod console;
 mod devices;
@@ -47,7 +49,7 @@ pub struct Wiring {
 
 /// Why an image does not come up.
 enum Failure {
-    Image(ImageError),
+    NoTable,
     Machine(StartError),
     Kernel,
     Program(linux_abi::StartError),
@@ -56,25 +58,22 @@ enum Failure {
 /// The boot code calls it on the kernel stack, in long mode, interrupts off.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_main(start_info: u64) -> ! {
-    match boot(start_info) {
-        Ok((kernel, registers)) => platform_kvm::run_program(Box::leak(kernel), &registers),
-        Err(failure) => {
-            platform_kvm::emergency_write(b"anykernel: ");
-            platform_kvm::emergency_write(failure.message().as_bytes());
-            platform_kvm::emergency_write(b"\n");
-            platform_kvm::emergency_exit(FAILURE_STATUS)
-        }
-    }
+    let Err(failure) = boot(start_info);
+    platform_kvm::emergency_write(b"anykernel: ");
+    platform_kvm::emergency_write(failure.message().as_bytes());
+    platform_kvm::emergency_write(b"\n");
+    platform_kvm::emergency_exit(FAILURE_STATUS)
 }
 
 /// What a shell reports of a command that cannot be run.
 const FAILURE_STATUS: u8 = 126;
 
-fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
-    let image = Image::find().map_err(Failure::Image)?;
+/// Returns only if there is nothing to run.
+fn boot(start_info: u64) -> Result<Infallible, Failure> {
+    let image = Image::find().ok_or(Failure::NoTable)?;
     // SAFETY: the boot code passes what the loader passed, once; the parts are all that `bake` put
     // beside the kernel.
-    let machine = unsafe { platform_kvm::start(start_info, image.parts(), image.words) };
+    let machine = unsafe { platform_kvm::start(start_info, image.parts, image.words) };
     let Machine {
         host,
         program_host,
@@ -108,21 +107,28 @@ fn boot(start_info: u64) -> Result<(Box<ProgramEntries>, Registers), Failure> {
     for disk in disks {
         kernel.attach_disk(disk);
     }
-    let decoded = |words: &mut dyn Iterator<Item = &'static str>| -> Vec<Vec<u8>> {
-        words.map(|word| protocol::decode(word).collect()).collect()
-    };
     let arguments = decoded(&mut settings.arguments());
     let environment = decoded(&mut settings.environment());
     let (program, registers) = Program::new(
         kernel,
         program_host,
         call_table(image.calls),
-        program_image(&image.program),
-        &slices(&arguments),
-        &slices(&environment),
+        program_image(&image),
+        &arguments,
+        &environment,
     )
     .map_err(Failure::Program)?;
-    Ok((Box::new(ProgramEntries(program)), registers))
+    let program = Box::leak(Box::new(ProgramEntries(program)));
+    platform_kvm::run_program(program, &registers)
+}
+
+/// The strings that percent-encoded `words` stand for.
+fn decoded(words: &mut dyn Iterator<Item = &'static str>) -> Strings {
+    let mut strings = Strings::new();
+    for word in words {
+        strings.push(protocol::decode(word));
+    }
+    strings
 }
 
 /// The calls that were linked, by number.
@@ -136,17 +142,22 @@ fn call_table(linked: &[LinkedCall]) -> Box<CallTable<KvmHost, KvmProgramHost>> 
     table
 }
 
-fn program_image(program: &LoadedProgram) -> ProgramImage {
+/// The program as `bake` has placed it.
+fn program_image(image: &Image) -> ProgramImage<impl Iterator<Item = ImageSegment>> {
     ProgramImage {
-        entry: program.entry,
-        program_headers: program.program_headers,
-        program_header_count: program.program_header_count,
-        program_header_size: program.program_header_size,
+        entry: image.table.program_entry,
+        program_headers: image.table.program_headers,
+        program_header_count: image.table.program_header_count,
+        segments: image.program_parts().iter().filter_map(segment),
     }
 }
 
-fn slices(owned: &[Vec<u8>]) -> Vec<&[u8]> {
-    owned.iter().map(Vec::as_slice).collect()
+/// A part of the program as its memory map notes it. `bake` writes no part that is none.
+fn segment(part: &ImagePart) -> Option<ImageSegment> {
+    Some(ImageSegment {
+        range: ProgramRange::new(part.start, part.end - part.start)?,
+        protection: platform_kvm::protection(part),
+    })
 }
 
 /// Puts the root folder at `/`.
@@ -272,16 +283,15 @@ impl ProgramKernel for ProgramEntries {
 impl Failure {
     fn message(&self) -> &'static str {
         match self {
-            Self::Image(ImageError::NoTable) => "this kernel was not linked by bake",
-            Self::Image(ImageError::BadProgram) => {
-                "the program is not in memory: the machine has too little of it"
-            }
+            Self::NoTable => "this kernel was not linked by bake",
             Self::Machine(StartError::NoStartInfo) => "the loader does not follow the PVH protocol",
             Self::Machine(StartError::TooLittleMemory) => {
                 "too little memory for this image: give the machine more (-m)"
             }
             Self::Kernel => "out of memory for the kernel: give the machine more (-m)",
-            Self::Program(linux_abi::StartError::BadImage) => "the program headers make no sense",
+            Self::Program(linux_abi::StartError::NoPlace) => {
+                "the program lies where its stack is to be"
+            }
             Self::Program(linux_abi::StartError::TooLong) => {
                 "the arguments and the environment are too long"
             }

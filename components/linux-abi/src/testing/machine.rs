@@ -10,13 +10,11 @@ use std::string::String;
 
 use fs::{FileSystem, RamFs, Vfs};
 use hypercall::fake::{FakeHost, FakeProgramHost};
-use hypercall::{ProgramHost, Protection, Registers, Stream};
+use hypercall::{ProgramHost, ProgramRange, Protection, Registers, Stream};
 use posix::{Errno, Kernel};
 
 use super::TestMemory as _;
-use crate::bindings::{PF_R, PF_W, PT_LOAD, elf64_phdr};
-use crate::{Program, ProgramImage};
-use zerocopy::IntoBytes as _;
+use crate::{ImageSegment, Program, ProgramImage, Strings};
 
 /// A program with its registers, and a page to put arguments in.
 pub struct Machine {
@@ -41,8 +39,8 @@ impl Machine {
             host,
             Program::all_calls(),
             image,
-            &[b"/bin/test"],
-            &[b"A=b"],
+            &strings(b"/bin/test"),
+            &strings(b"A=b"),
         )
         .expect("it starts");
         Self {
@@ -137,23 +135,21 @@ pub fn status_of(panic: Box<dyn core::any::Any + Send>) -> u8 {
     number.parse().expect("a status")
 }
 
-fn place_image(host: &mut FakeProgramHost) -> ProgramImage {
-    let base = host.place(2, Protection::READ | Protection::WRITE);
-    let header = elf64_phdr {
-        p_type: PT_LOAD,
-        p_flags: PF_R | PF_W,
-        p_offset: 0,
-        p_vaddr: 0,
-        p_paddr: 0,
-        p_filesz: 128,
-        p_memsz: 2 * hypercall::PAGE_SIZE as u64,
-        p_align: hypercall::PAGE_SIZE as u64,
-    };
-    host.copy_out(header.as_bytes(), base + 64).expect("mapped");
+fn strings(only: &[u8]) -> Strings {
+    let mut strings = Strings::new();
+    strings.push(only.iter().copied());
+    strings
+}
+
+fn place_image(host: &mut FakeProgramHost) -> ProgramImage<[ImageSegment; 1]> {
+    let pages = 2;
+    let protection = Protection::READ | Protection::WRITE;
+    let base = host.place(pages, protection);
+    let range = ProgramRange::new(base, pages * hypercall::PAGE_SIZE as u64).expect("pages");
     ProgramImage {
         entry: base,
         program_headers: base + 64,
         program_header_count: 1,
-        program_header_size: 56,
+        segments: [ImageSegment { range, protection }],
     }
 }

@@ -93,7 +93,6 @@ impl CommandLine {
             self.text.push(' ');
         }
         self.text.push_str(name);
-        self.text.push('=');
     }
 
     /// Appends a word whose value needs no encoding.

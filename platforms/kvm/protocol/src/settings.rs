@@ -131,12 +131,10 @@ impl<'a> Iterator for Values<'a> {
     #[inline(never)]
     fn next(&mut self) -> Option<&'a str> {
         for text in &mut self.texts {
-            while let Some(word) = next_word(text) {
-                let value = word
-                    .strip_prefix(self.name)
-                    .and_then(|rest| rest.strip_prefix('='));
-                if value.is_some() {
-                    return value;
+            while !text.is_empty() {
+                let word = take_word(text);
+                if let Some(value) = word.strip_prefix(self.name) {
+                    return Some(value);
                 }
             }
         }
@@ -144,19 +142,15 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// Takes the first word off `text`; `None` when there is none left.
-fn next_word<'a>(text: &mut &'a str) -> Option<&'a str> {
-    let is_space = |byte: &u8| byte.is_ascii_whitespace();
-    let start = text.as_bytes().iter().position(|byte| !is_space(byte))?;
-    let word = text.get(start..)?;
-    let end = word
-        .as_bytes()
-        .iter()
-        .position(is_space)
-        .unwrap_or(word.len());
-    let (word, rest) = word.split_at_checked(end)?;
+/// Takes the first word off `text`, with the space behind it. It is empty where two spaces meet.
+fn take_word<'a>(text: &mut &'a str) -> &'a str {
+    let space = text.bytes().position(|byte| byte == b' ');
+    let (word, rest) = match space.and_then(|end| text.split_at_checked(end)) {
+        Some((word, rest)) => (word, rest.get(1..).unwrap_or_default()),
+        None => (*text, ""),
+    };
     *text = rest;
-    Some(word)
+    word
 }
 
 /// Whether two encoded entries `KEY=VALUE` have one key.

@@ -9,13 +9,13 @@ use std::path::Path;
 
 use object::read::elf::{FileHeader as _, Sym as _};
 use object::{LittleEndian, elf};
-use protocol::ImageTable;
+use protocol::{ImagePart, ImageTable};
 use thiserror::Error;
 
 use super::layout::{Layout, LayoutError};
 use super::program::Program;
 use super::root::{self, RootError};
-use super::segments::{self, Header, Malformed, ProgramHeader, Segment};
+use super::segments::{self, Header, Malformed, PAGE, ProgramHeader, Segment};
 use super::sizes as bake_sizes;
 use super::writer::Writer;
 use crate::sizes;
@@ -74,7 +74,58 @@ pub fn write(contents: &Contents, output: impl Write + Seek) -> Result<(), Image
     let table_offset = writer.offset_of(kernel.table_address);
     let table_offset = table_offset.ok_or(ImageError::Kernel("its image table is not loaded"))?;
     writer.replace(table_offset, &table.to_bytes())?;
+    let parts = parts(contents.program, &layout, &table);
+    let parts_offset = table
+        .parts_offset()
+        .filter(|_| table.part_count == parts.len() as u64);
+    let parts_offset = parts_offset.ok_or(ImageError::Kernel("its image table is damaged"))?;
+    let bytes: Vec<_> = parts.into_iter().map(ImagePart::to_bytes).collect();
+    writer.replace(table_offset + parts_offset, bytes.as_flattened())?;
     Ok(writer.finish(&kernel.header)?)
+}
+
+/// How many parts beside the kernel an image of `program` has: its segments, and one of root and
+/// words.
+pub fn part_count(program: &Program) -> usize {
+    program.segments.len() + 1
+}
+
+/// The parts beside the kernel. Where two segments of the program share a page, it is the later
+/// one's.
+fn parts(program: &Program, layout: &Layout, table: &ImageTable) -> Vec<ImagePart> {
+    let data_end = table.words_start + table.words_length;
+    let data = ImagePart {
+        start: layout.free,
+        end: data_end.next_multiple_of(PAGE),
+        rights: ImagePart::READABLE,
+    };
+    let starts = program.segments.iter().map(|segment| {
+        let start = segment.address + layout.bias;
+        start - start % PAGE
+    });
+    let next_starts = starts.clone().skip(1).chain([layout.free]);
+    let segments = program.segments.iter().zip(starts.zip(next_starts));
+    segments
+        .map(|(segment, (start, next_start))| ImagePart {
+            start,
+            end: (segment.end() + layout.bias)
+                .next_multiple_of(PAGE)
+                .min(next_start),
+            rights: rights(segment.flags),
+        })
+        .chain([data])
+        .collect()
+}
+
+/// `p_flags` as the rights of a part.
+fn rights(flags: u32) -> u64 {
+    let table = [
+        (elf::PF_R, ImagePart::READABLE),
+        (elf::PF_W, ImagePart::WRITABLE),
+        (elf::PF_X, ImagePart::EXECUTABLE),
+    ];
+    let given = table.into_iter().filter(|(flag, _)| flags & flag.0 != 0);
+    given.map(|(_, right)| right).sum()
 }
 
 /// Adds the segment of root and words, and completes `table`.
@@ -93,6 +144,9 @@ fn add_data(
     writer.end(offset, elf::PF_R.0, layout.free, 0)?;
     Ok(ImageTable {
         program_base: layout.program_base,
+        program_entry: contents.program.entry + layout.bias,
+        program_headers: layout.program_base + contents.program.headers.0,
+        program_header_count: contents.program.headers.1,
         root_start: layout.free,
         root_length,
         words_start: layout.free + root_length,

@@ -112,6 +112,8 @@ mod tests {
             &Program {
                 segments,
                 is_placeable,
+                entry: 0,
+                headers: (0, 0),
             },
         )
     }

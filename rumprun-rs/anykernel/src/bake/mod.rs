@@ -215,7 +215,12 @@ pub fn bake(
     let library = library::file(recipe.library.as_deref())?;
     let workshop = TempDir::new().map_err(|source| write_error(&std::env::temp_dir(), source))?;
     let kernel = link::kernel(
-        &script::linker_script(&components, &calls.implemented(), recipe.symbols.is_some()),
+        &script::linker_script(
+            &components,
+            &calls.implemented(),
+            image::part_count(&parsed),
+            recipe.symbols.is_some(),
+        ),
         &library,
         workshop.path(),
     )?;

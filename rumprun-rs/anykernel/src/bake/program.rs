@@ -15,6 +15,10 @@ pub struct Program<'data> {
     pub segments: Vec<Segment<'data>>,
     /// Whether it runs wherever it is placed (static-PIE). Its addresses then count from 0.
     pub is_placeable: bool,
+    /// Where it begins to run.
+    pub entry: u64,
+    /// Where its program headers lie behind its first address, and how many there are.
+    pub headers: (u64, u64),
 }
 
 /// A file that cannot become part of an image.
@@ -96,6 +100,8 @@ fn check(file: &[u8]) -> Result<Program<'_>, Fault> {
     Ok(Program {
         segments,
         is_placeable,
+        entry,
+        headers: (header.e_phoff(LittleEndian), headers.len() as u64),
     })
 }
 

@@ -2,19 +2,25 @@
 
 use std::fmt::Write;
 
-use protocol::{Component, ImageTable};
+use protocol::{Component, ImagePart, ImageTable};
 
 /// Where the kernel begins: beyond what firmware and loaders keep below 1 MiB.
 pub const KERNEL_START: u64 = 1 << 20;
 
-/// The script for `components` and the system calls with the numbers `calls`.
+/// The script for `components`, the system calls with the numbers `calls` and an image of
+/// `part_count` parts beside the kernel.
 ///
 /// `EXTERN` makes the linker fetch each init function and all that it reaches from the library,
 /// and only that; a name that the library does not have is a link error. The kernel's code, its
 /// constants and its data start on pages of their own, so that none of them is both writable and
-/// executable. Line information is kept where `keeps_lines`. The table's fields about the program stay 0: `bake` fills them in once it knows
-/// how long the kernel is.
-pub fn linker_script(components: &[&Component], calls: &[u32], keeps_lines: bool) -> String {
+/// executable. The table's fields about the program and the parts stay 0: `bake` fills them in once
+/// it knows how long the kernel is. Line information is kept where `keeps_lines`.
+pub fn linker_script(
+    components: &[&Component],
+    calls: &[u32],
+    part_count: usize,
+    keeps_lines: bool,
+) -> String {
     let mut externs = String::new();
     let mut initializers = String::new();
     for Component { init_symbol, .. } in components {
@@ -29,6 +35,7 @@ pub fn linker_script(components: &[&Component], calls: &[u32], keeps_lines: bool
     }
     let (count, call_count) = (components.len(), calls.len());
     let lines = if keeps_lines { "" } else { " *(.debug*)" };
+    let parts_length = part_count * ImagePart::LENGTH;
     let (section, symbol, magic) = (ImageTable::SECTION, ImageTable::SYMBOL, ImageTable::MAGIC);
     format!(
         "\
@@ -58,9 +65,10 @@ SECTIONS
     {section} : ALIGN(8) {{
         {symbol} = .;
         QUAD({magic:#x})
-        QUAD(0) QUAD(0) QUAD(0) QUAD(0) QUAD(0)
-        QUAD({count}) QUAD({call_count})
-{initializers}{handlers}    }} :rodata
+        QUAD(0) QUAD(0) QUAD(0) QUAD(0) QUAD(0) QUAD(0) QUAD(0) QUAD(0)
+        QUAD({count}) QUAD({call_count}) QUAD({part_count})
+{initializers}{handlers}        . = . + {parts_length};
+    }} :rodata
     .rodata : {{
         *(.rodata .rodata.*)
         *(.data.rel.ro .data.rel.ro.*)
@@ -95,19 +103,19 @@ mod tests {
     #[test]
     fn every_component_is_named_twice_and_counted() {
         let components: Vec<_> = protocol::COMPONENTS.iter().collect();
-        let script = linker_script(&components, &[0], false);
+        let script = linker_script(&components, &[0], 3, false);
         for component in &components {
             assert!(script.contains(&format!("EXTERN({})", component.init_symbol)));
             assert!(script.contains(&format!("QUAD({})", component.init_symbol)));
         }
-        assert!(script.contains(&format!("QUAD({}) QUAD(1)\n", components.len())));
+        assert!(script.contains(&format!("QUAD({}) QUAD(1) QUAD(3)\n", components.len())));
         assert!(script.contains("QUAD(0) QUAD(call_read)\n"));
     }
 
     /// The table in the script is the table of the protocol: as many words before the functions.
     #[test]
     fn the_table_has_the_length_of_the_protocol() {
-        let script = linker_script(&[], &[], false);
+        let script = linker_script(&[], &[], 0, false);
         assert_eq!(script.matches("QUAD(").count() * 8, ImageTable::LENGTH);
     }
 }

@@ -101,6 +101,8 @@ mod tests {
             alignment: 1,
         };
         let program = Program {
+            entry: 0,
+            headers: (0, 0),
             segments: vec![
                 segment(elf::PF_X, 0x1000, &bytes),
                 segment(elf::PF_R, 0x2000, data),

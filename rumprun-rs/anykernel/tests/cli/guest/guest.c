@@ -44,8 +44,8 @@ struct start_info {
 };
 
 extern struct {
-	u64 magic, program_base, root_start, root_length, words_start, words_length, init_count,
-	    call_count;
+	u64 magic, program_base, program_entry, program_headers, program_header_count, root_start,
+	    root_length, words_start, words_length, init_count, call_count, part_count;
 	u64 init[];
 } image_table;
 
