@@ -4,7 +4,7 @@
 //! exactly the options of every other image. Their code is a few instructions, put together here:
 //! in the state that PVH enters with (32-bit protected mode, flat segments, paging off).
 
-use protocol::{ImageTable, ports};
+use protocol::{CommandLine, ImageTable, ports};
 
 /// Where the image is loaded.
 const BASE: u32 = 0x10_0000;
@@ -29,15 +29,16 @@ const TABLE: u32 = (NOTE + NOTE_LENGTH).next_multiple_of(8);
 /// Where the code begins.
 const CODE: u32 = TABLE + ImageTable::LENGTH as u32;
 
-/// An image that prints `ready` and a line feed and ends with status 0.
-pub fn that_prints_a_line() -> Vec<u8> {
+/// An image that prints `ready` and a line feed and ends with status 0, and that says of itself
+/// what `words` say.
+pub fn that_prints_a_line(words: &CommandLine) -> Vec<u8> {
     let mut code = Vec::new();
     set_port(&mut code, ports::STANDARD_OUTPUT);
     for &byte in b"ready\n" {
         out_byte(&mut code, byte);
     }
     end(&mut code);
-    image(&code)
+    image(&code, words.as_str())
 }
 
 /// An image that prints the time stamp counter of its first instruction, eight bytes, the lowest
@@ -48,7 +49,7 @@ pub fn that_prints_the_counter() -> Vec<u8> {
     code.extend([0x89, 0xd3]); // mov ebx, edx
     out_counter(&mut code);
     end(&mut code);
-    image(&code)
+    image(&code, "")
 }
 
 /// mov edx, port
@@ -84,11 +85,13 @@ fn end(code: &mut Vec<u8>) {
     code.extend([0xfa, 0xf4, 0xeb, 0xfd]); // cli; again: hlt; jmp again
 }
 
-/// An ELF file that holds `code` in one segment, with the note and the table in front of it.
-fn image(code: &[u8]) -> Vec<u8> {
+/// An ELF file that holds `code` and `words` in one segment, with the note and the table in front
+/// of them.
+fn image(code: &[u8], words: &str) -> Vec<u8> {
     let mut file = Vec::new();
     file_header(&mut file);
-    let length = CODE + u32::try_from(code.len()).expect("the code is a few bytes");
+    let words_start = CODE + u32::try_from(code.len()).expect("the code is a few bytes");
+    let length = words_start + u32::try_from(words.len()).expect("the words are few");
     program_header(&mut file, LOAD, 0, length);
     program_header(&mut file, NOTES, NOTE, NOTE_LENGTH);
     for word in [4, 4, PHYSICAL_ENTRY] {
@@ -97,16 +100,21 @@ fn image(code: &[u8]) -> Vec<u8> {
     file.extend(b"Xen\0");
     file.extend((BASE + CODE).to_le_bytes());
     file.resize(TABLE as usize, 0);
-    file.extend(table());
+    file.extend(table(words_start, words));
     file.extend(code);
+    file.extend(words.as_bytes());
     file
 }
 
-/// A table that says nothing but that it is one.
-fn table() -> [u8; ImageTable::LENGTH] {
-    let mut bytes = [0; ImageTable::LENGTH];
-    bytes[..8].copy_from_slice(&ImageTable::MAGIC.to_le_bytes());
-    bytes
+/// A table that says nothing but where the words are.
+fn table(words_start: u32, words: &str) -> [u8; ImageTable::LENGTH] {
+    ImageTable {
+        magic: ImageTable::MAGIC,
+        words_start: u64::from(BASE + words_start),
+        words_length: words.len() as u64,
+        ..ImageTable::default()
+    }
+    .to_bytes()
 }
 
 /// The header of a 64-bit executable for x86-64 (System V ABI, figure 4.3).
@@ -143,7 +151,9 @@ mod tests {
 
     #[test]
     fn headers_note_and_table_are_where_they_say() {
-        let file = that_prints_a_line();
+        let mut words = CommandLine::new();
+        words.components(&[]);
+        let file = that_prints_a_line(&words);
         let word = |at: usize| {
             let bytes = file[at..at + 8].try_into().expect("eight bytes");
             u64::from_le_bytes(bytes)
@@ -154,7 +164,13 @@ mod tests {
         assert_eq!(&file[NOTE as usize + 12..][..4], b"Xen\0");
         let table = &file[TABLE as usize..CODE as usize];
         let table = ImageTable::from_bytes(table.try_into().expect("the table's length"));
-        assert_eq!(table.map(|table| table.init_count), Some(0));
+        let table = table.expect("there is one");
+        assert_eq!(
+            (table.init_count, table.words_length),
+            (0, words.as_str().len() as u64)
+        );
+        let words_start = table.words_start as usize - BASE as usize;
+        assert_eq!(&file[words_start..], words.as_str().as_bytes());
         assert_eq!(word(24), u64::from(BASE + CODE));
         assert_eq!(file[CODE as usize], 0xba);
     }

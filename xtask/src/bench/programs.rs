@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use protocol::{COMPONENTS, CommandLine, Component};
 
 use super::empty_image;
 use super::tool::Tool;
@@ -20,6 +21,8 @@ pub struct Programs<'a> {
     tool: &'a Tool,
     /// An image that prints a line and ends, and is otherwise empty.
     pub empty: PathBuf,
+    /// The same, run with a network device.
+    pub empty_with_network: PathBuf,
     /// An image that prints the counter at its first instruction.
     pub entry_counter: PathBuf,
     /// hello.
@@ -45,7 +48,8 @@ impl<'a> Programs<'a> {
         let hello = workspace.root().join("xtask/programs/hello.c");
         let httpd = workspace.root().join("examples/httpd/httpd.c");
         Ok(Self {
-            empty: maker.raw("empty", &empty_image::that_prints_a_line())?,
+            empty: maker.empty("empty", &[])?,
+            empty_with_network: maker.empty("empty-network", &["net"])?,
             entry_counter: maker.raw("entry-counter", &empty_image::that_prints_the_counter())?,
             hello: maker.image("hello", &hello)?,
             httpd: maker.image("httpd", &httpd)?,
@@ -72,6 +76,15 @@ impl Maker<'_> {
         let path = self.folder.join(format!("{name}.img"));
         fs::write(&path, bytes).with_context(|| path.display().to_string())?;
         Ok(path)
+    }
+
+    /// An empty image that is run as one of `components` is.
+    fn empty(&self, name: &str, components: &[&str]) -> Result<PathBuf> {
+        let is_named = |component: &&Component| components.contains(&component.name);
+        let components: Vec<_> = COMPONENTS.iter().filter(is_named).collect();
+        let mut words = CommandLine::new();
+        words.components(&components);
+        self.raw(name, &empty_image::that_prints_a_line(&words))
     }
 
     fn image(&self, name: &str, source: &Path) -> Result<PathBuf> {
