@@ -289,6 +289,8 @@ impl<H: Host, P: ProgramHost> Program<H, P> {
     }
 
     fn is_first(&mut self, number: u64) -> bool {
+        // Numbers beyond the table are as one, so that the list of those named is bounded.
+        let number = number.min(TABLE_LENGTH as u64);
         let numbers = &mut self.process.missing;
         let first = !numbers.contains(&number);
         // Without memory to remember it, it is named again.
