@@ -126,15 +126,14 @@ impl LoadSegment {
     }
 }
 
-/// The sizes of the kernel's parts.
+/// The sizes of the kernel's parts; none in an image that somebody else put together.
 fn sizes<'data>(headers: &[ProgramHeader], file: impl ReadRef<'data>) -> Option<Vec<Size>> {
     let is_sizes = |header: &&ProgramHeader| header.p_type(LittleEndian) == sizes::SEGMENT;
-    let bytes = headers
-        .iter()
-        .find(is_sizes)?
-        .data(LittleEndian, file)
-        .ok()?;
-    sizes::from_lines(str::from_utf8(bytes).ok()?)
+    let Some(header) = headers.iter().find(is_sizes) else {
+        return Some(Vec::new());
+    };
+    let lines = header.data(LittleEndian, file).ok()?;
+    sizes::from_lines(str::from_utf8(lines).ok()?)
 }
 
 /// The numbers in the pairs behind the table at `table_start` and its init functions.
