@@ -8,14 +8,10 @@ use hypercall::fake::FakeFrameDevice;
 use hypercall::{
     HostRequest, Instant, PAGE_SIZE, ProgramHost, ProgramRange, Protection, Registers,
 };
-use linux_abi::bindings::{
-    __NR_fstatfs, __NR_futex, __NR_mmap, __NR_mremap, __NR_rt_sigreturn, PF_R, PF_W, PT_LOAD,
-    elf64_phdr,
-};
-use linux_abi::{Exception, Program, ProgramImage, is_implemented};
+use linux_abi::bindings::{__NR_fstatfs, __NR_futex, __NR_mmap, __NR_mremap, __NR_rt_sigreturn};
+use linux_abi::{Exception, ImageSegment, Program, ProgramImage, Strings, is_implemented};
 use net::{Config, Stack};
 use posix::{Errno, Kernel};
-use zerocopy::IntoBytes as _;
 
 use super::grammar::{SLOT_LENGTH, SLOTS, Step, Value};
 use super::home::Home;
@@ -58,8 +54,8 @@ impl Process {
             memory,
             Program::all_calls(),
             image,
-            &[b"/bin/program"],
-            &[b"NAME=value"],
+            &strings(b"/bin/program"),
+            &strings(b"NAME=value"),
         )
         .expect("the image is good");
         let mut process = Self {
@@ -258,35 +254,29 @@ fn bad_address(which: u8) -> u64 {
     }
 }
 
+/// A list of one string.
+fn strings(only: &[u8]) -> Strings {
+    let mut strings = Strings::new();
+    strings.push(only.iter().copied());
+    strings
+}
+
 /// Maps what the program is to have before its kernel comes, and says where its image is.
-fn lay_out(memory: &mut Memory) -> ProgramImage {
+fn lay_out(memory: &mut Memory) -> ProgramImage<[ImageSegment; 1]> {
     let mut map = |start, length, protection| {
         let range = ProgramRange::new(start, length).expect("whole pages");
         memory.map(range, protection).expect("it is free");
+        ImageSegment { range, protection }
     };
     let data = Protection::READ | Protection::WRITE;
     map(START, SLOTS * SLOT_LENGTH, data);
     map(READABLE, PAGE, Protection::READ);
     map(FORBIDDEN, PAGE, Protection::empty());
-    map(IMAGE, 2 * PAGE, data);
-    let header = elf64_phdr {
-        p_type: PT_LOAD,
-        p_flags: PF_R | PF_W,
-        p_offset: 0,
-        p_vaddr: 0,
-        p_paddr: 0,
-        p_filesz: 128,
-        p_memsz: 2 * PAGE,
-        p_align: PAGE,
-    };
-    let headers = IMAGE + 64;
-    let copied = memory.copy_out(header.as_bytes(), headers);
-    copied.expect("it is mapped");
     ProgramImage {
         entry: IMAGE,
-        program_headers: headers,
+        program_headers: IMAGE + 64,
         program_header_count: 1,
-        program_header_size: size_of::<elf64_phdr>() as u16,
+        segments: [map(IMAGE, 2 * PAGE, data)],
     }
 }
 
