@@ -30,7 +30,7 @@ const CONFIGURATION_LENGTH: usize = 60;
 /// The largest size of the queue.
 const QUEUE_SIZE: u32 = 256;
 /// How much a driver can lend at a time.
-const ROOM: usize = 64 << 10;
+const ROOM: usize = 32 << 10;
 
 /// The device's end of a disk.
 #[derive(Clone, Debug)]

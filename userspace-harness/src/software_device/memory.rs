@@ -11,12 +11,15 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 use hypercall::{DmaRegion, PAGE_SIZE};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use vm_memory::mmap::MmapRegionBuilder;
+use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestRegionMmap};
 
 use super::queue::{Buffer, Chain};
 
 /// Where the device finds the memory: not where the driver does, so that a mix-up shows.
 const BASE: u64 = 0x4000_0000;
+/// Bytes of a guard, of which each is in a page of its own.
+const GUARD_LENGTH: usize = 512;
 /// What guards are filled with.
 const GUARD: u8 = 0xc5;
 
@@ -41,16 +44,14 @@ impl SharedMemory {
     pub fn new(length: usize, room: usize) -> Self {
         let length = length.next_multiple_of(PAGE_SIZE);
         let room = room.next_multiple_of(PAGE_SIZE);
-        let whole = (GuestAddress(BASE), length + room + 3 * PAGE_SIZE);
-        let guest = GuestMemoryMmap::from_ranges(&[whole]).expect("the process has memory");
         let memory = Self {
-            guest,
+            guest: mapped(length + room + 3 * PAGE_SIZE),
             length,
             room,
             unused: true,
         };
         for guard in memory.guards() {
-            memory.write(guard, &[GUARD; PAGE_SIZE]);
+            memory.write(guard, &[GUARD; GUARD_LENGTH]);
         }
         memory
     }
@@ -128,9 +129,10 @@ impl SharedMemory {
 
     /// Whether what the device may write of a chain is as [`mark`](SharedMemory::mark) left it.
     pub fn is_marked(&self, chain: &Chain) -> bool {
-        chain.of_kind(true).all(|buffer| {
-            let mut bytes = vec![GUARD; buffer.length as usize * usize::from(self.holds(buffer))];
-            self.read(buffer.address, &mut bytes) && bytes.iter().all(|&byte| byte == GUARD)
+        let mut held = chain.of_kind(true).filter(|buffer| self.holds(buffer));
+        held.all(|buffer| {
+            let mut bytes = vec![0; buffer.length as usize];
+            self.read(buffer.address, &mut bytes) && bytes == vec![GUARD; bytes.len()]
         })
     }
 
@@ -152,14 +154,29 @@ impl SharedMemory {
     /// Whether nobody has written to a guard.
     pub fn guards_are_whole(&self) -> bool {
         self.guards().into_iter().all(|guard| {
-            let mut bytes = [0; PAGE_SIZE];
-            self.read(guard, &mut bytes) && bytes == [GUARD; PAGE_SIZE]
+            let mut bytes = [0; GUARD_LENGTH];
+            self.read(guard, &mut bytes) && bytes == [GUARD; GUARD_LENGTH]
         })
     }
 
     fn guards(&self) -> [u64; 3] {
-        [BASE, self.address(self.length), self.room().end]
+        let first = self.address(0) - GUARD_LENGTH as u64;
+        [first, self.address(self.length), self.room().end]
     }
+}
+
+/// Zeroed memory, all of it there: one call of the kernel takes less than a fault for each page,
+/// and devices are made by the million.
+fn mapped(length: usize) -> GuestMemoryMmap {
+    let flags = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_POPULATE;
+    let region = MmapRegionBuilder::new(length)
+        .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+        .with_mmap_flags(flags)
+        .build()
+        .expect("the process has memory");
+    let region = GuestRegionMmap::new(region, GuestAddress(BASE));
+    let region = region.expect("its addresses are 64 bits long");
+    GuestMemoryMmap::from_regions(vec![region]).expect("one region overlaps no other")
 }
 
 #[cfg(test)]

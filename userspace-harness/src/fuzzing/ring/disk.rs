@@ -16,7 +16,7 @@ use super::model::{Model, Next};
 use super::step::{Start, StartFault, Step};
 use super::{refused_size, spoil};
 
-const SECTORS: usize = 16;
+const SECTORS: usize = 8;
 const SECTOR: usize = 512;
 const QUEUE: u16 = 0;
 const PATIENCE: Duration = Duration::from_secs(30);

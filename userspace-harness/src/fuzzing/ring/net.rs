@@ -268,11 +268,8 @@ impl NetRun {
     fn take_sent(&mut self) {
         self.device.take_sent(|bytes| {
             if self.honest {
-                assert!(
-                    bytes[HEADER_LENGTH as usize..]
-                        .iter()
-                        .all(|&byte| byte == 0x77)
-                );
+                let frame = &bytes[HEADER_LENGTH as usize..];
+                assert_eq!(frame, &[0x77; FRAME_MAX][..frame.len()]);
             }
         });
         self.device_asleep = true;

@@ -294,7 +294,7 @@ fn disk() -> Vec<Seed> {
         fails(
             "disk-used-length-without-status",
             DISK,
-            &[give(1), answer(0, 0), TAKE],
+            &[give(1), answer(1, 0), TAKE],
             UsedLengthSmall,
         ),
         fails(
