@@ -10,6 +10,7 @@ mod instructions;
 mod linux_guest;
 mod memory;
 mod namespace;
+mod process;
 mod programs;
 mod row;
 mod size;
@@ -58,6 +59,8 @@ enum Kind {
     Fuzz,
     /// Requests a second to a disk beside a Linux guest's (the network the first time)
     Block,
+    /// Frames that a driver in a process exchanges with a software device
+    Process,
 }
 
 /// Measures and prints. The exit status is a failure when a bar does not hold.
@@ -65,6 +68,7 @@ pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCo
     let tool = || Tool::build(workspace);
     let rows = match arguments.kind {
         Some(Kind::Fuzz) => fuzz::measure(workspace)?,
+        Some(Kind::Process) => process::measure(workspace)?,
         Some(Kind::Http) => http::measure(workspace, &tool()?)?,
         Some(Kind::Block) => block::measure(workspace, &tool()?)?,
         kind => measure_images(&Programs::build(workspace, &tool()?)?, kind, arguments.runs)?,

@@ -111,13 +111,19 @@ impl SharedMemory {
 
     /// Makes `bytes` what the device may read of a chain. Returns whether all of that is in memory.
     pub fn gather(&self, chain: &Chain, bytes: &mut Vec<u8>) -> bool {
-        bytes.clear();
-        chain.of_kind(false).all(|buffer| {
-            let start = bytes.len();
-            let inside = self.holds(buffer);
-            bytes.resize(start + buffer.length as usize * usize::from(inside), 0);
-            inside && self.read(buffer.address, &mut bytes[start..])
-        })
+        let mut end = 0;
+        let whole = chain.of_kind(false).all(|buffer| {
+            if !self.holds(buffer) {
+                return false;
+            }
+            let start = end;
+            end += buffer.length as usize;
+            // What is there from the last time is overwritten, so only growth costs anything.
+            bytes.resize(bytes.len().max(end), 0);
+            self.read(buffer.address, &mut bytes[start..end])
+        });
+        bytes.truncate(end);
+        whole
     }
 
     /// Fills what the device may write of a chain with a pattern.
@@ -138,11 +144,12 @@ impl SharedMemory {
 
     /// Whether a buffer lies between two guards.
     fn holds(&self, buffer: &Buffer) -> bool {
-        let queues = self.address(0)..self.address(self.length);
-        [queues, self.room()].iter().any(|range| {
-            let end = buffer.address.checked_add(buffer.length.into());
-            buffer.address >= range.start && end.is_some_and(|end| end <= range.end)
-        })
+        let within = |start: u64, length: usize| {
+            let offset = buffer.address.wrapping_sub(start);
+            let length = length as u64;
+            offset <= length && u64::from(buffer.length) <= length - offset
+        };
+        within(self.address(0), self.length) || within(self.room().start, self.room)
     }
 
     /// Where the device finds the room for lent buffers.

@@ -27,8 +27,8 @@ pub struct Chain {
     pub buffers: Buffers,
 }
 
-/// The buffers of a chain. Most have one, a block request has three.
-pub type Buffers = smallvec::SmallVec<[Buffer; 3]>;
+/// The buffers of a chain. A frame has one, and there are the most of those.
+pub type Buffers = smallvec::SmallVec<[Buffer; 1]>;
 
 /// A buffer, as its descriptor gives it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
