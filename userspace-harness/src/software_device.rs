@@ -2,9 +2,9 @@
 //! process and share its memory, as a virtual machine and its host do.
 //!
 //! The device's side of the queues is `virtio-queue` over `vm-memory`, so the two sides were
-//! written apart and agree by the specification alone. [`SoftwareNet`] and [`SoftwareDisk`] behave
-//! well unless they are told to [`misbehave`](SoftwareDevice::misbehave), by name and at a chosen
-//! moment.
+//! written apart and agree by the specification alone. [`SoftwareNet`], [`SoftwareDisk`] and
+//! [`SoftwareRng`] behave well unless they are told to [`misbehave`](SoftwareDevice::misbehave), by
+//! name and at a chosen moment.
 //!
 //! A device does nothing by itself: whoever owns it says when it looks at its queues. So a test
 //! chooses every interleaving of the two sides, and the same choice does the same again.
@@ -20,6 +20,7 @@ mod memory;
 mod misbehaviour;
 mod net;
 mod queue;
+mod rng;
 mod state;
 mod transport;
 
@@ -35,6 +36,7 @@ pub use lender::{LentBuffer, SoftwareLender};
 pub use misbehaviour::{Misbehaviour, Moment};
 pub use net::SoftwareNet;
 pub use queue::{Buffer, Buffers, Chain, Places};
+pub use rng::SoftwareRng;
 pub use transport::SoftwareTransport;
 
 /// What a device offers beyond what each of its class does.

@@ -12,6 +12,7 @@ mod blk;
 #[path = "../../fuzz/src/memory.rs"]
 mod memory;
 mod net;
+mod rng;
 
 use userspace_harness::software_device::SoftwareDevice;
 
