@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use block::CachedDisk;
 use fs::{FsError, RamFs, TarFs, Vfs};
 use hypercall::{EntropyUnavailable, FrameDevice, Host};
 use net::{Config, Stack};
-use platform_linux::{LinuxHost, Tap, TapOptions, UnixWire, UnixWireOptions};
+use platform_linux::{
+    FileDisk, FileDiskOptions, LinuxHost, Tap, TapOptions, UnixWire, UnixWireOptions,
+};
 use posix::{Errno, Kernel};
 use thiserror::Error;
 
@@ -21,6 +24,9 @@ const TEMPORARY_LIMIT: u64 = 64 << 20;
 /// How much the buffers of all connections may take: thousands of busy ones. A process pays for
 /// those that are used.
 const BUFFER_MEMORY: usize = 64 << 20;
+
+/// How much of a disk is cached, in bytes.
+const DISK_CACHE: usize = 16 << 20;
 
 /// A kernel whose home is this process.
 pub type ProcessKernel = Kernel<LinuxHost>;
@@ -31,6 +37,8 @@ pub struct Setup {
     /// The folder that becomes the kernel's root, as it is at the start, read-only; without one
     /// the root is empty. `/tmp` beside it is writable, and in memory.
     pub root: Option<PathBuf>,
+    /// Files, of whole blocks of 512 bytes, that are the kernel's disks: `/dev/vda` and so on.
+    pub disks: Vec<PathBuf>,
     /// What the network is reached by.
     pub link: Link,
     /// The kernel's own address.
@@ -59,7 +67,7 @@ impl Setup {
         if self.take_signals {
             host.take_requests().map_err(StartError::Host)?;
         }
-        let vfs = files(self.root.as_deref(), host.wall_clock())?;
+        let vfs = files(self.root.as_deref(), self.disks.len(), host.wall_clock())?;
         let device = self.link.attach(&mut host)?;
         let mut seed = [0; 8];
         host.fill_entropy(&mut seed)?;
@@ -73,7 +81,14 @@ impl Setup {
             ..Config::new(address, prefix_length, u64::from_ne_bytes(seed))
         };
         let stack = Stack::new(config, device, host.monotonic());
-        Ok(Kernel::new(host, vfs, Some(Box::new(stack)))?)
+        let mut kernel = Kernel::new(host, vfs, Some(Box::new(stack)))?;
+        for path in self.disks {
+            let disk = FileDisk::open(&path, FileDiskOptions::default())
+                .map_err(|source| StartError::Disk { path, source })?;
+            kernel.host().attach(disk.readiness());
+            kernel.attach_disk(Box::new(CachedDisk::new(disk, DISK_CACHE)));
+        }
+        Ok(kernel)
     }
 }
 
@@ -98,13 +113,13 @@ impl Link {
 }
 
 /// The kernel's files.
-fn files(root: Option<&Path>, now: Duration) -> Result<Vfs, StartError> {
+fn files(root: Option<&Path>, disks: usize, now: Duration) -> Result<Vfs, StartError> {
     let mut vfs = match root {
         Some(folder) => Vfs::new(Box::new(TarFs::new(archive(folder)?)?)),
         None => Vfs::new(Box::new(RamFs::new(0, now))),
     };
     vfs.mount(b"/tmp", Box::new(RamFs::new(TEMPORARY_LIMIT, now)))?;
-    vfs.mount(b"/dev", Box::new(fs::devices(now, 0)))?;
+    vfs.mount(b"/dev", Box::new(fs::devices(now, disks)))?;
     Ok(vfs)
 }
 
@@ -157,6 +172,14 @@ pub enum StartError {
     #[error("{}: {source}", path.display())]
     Root {
         /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A disk cannot be opened.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// Its file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -218,7 +241,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("deep")).expect("room");
         std::fs::write(folder.path().join("deep/file"), "content").expect("room");
         std::os::unix::fs::symlink("deep/file", folder.path().join("link")).expect("room");
-        let mut vfs = files(Some(folder.path()), Duration::ZERO).expect("readable");
+        let mut vfs = files(Some(folder.path()), 0, Duration::ZERO).expect("readable");
         let place = vfs.resolve(vfs.root(), b"/link", true).expect("followed");
         assert_eq!(vfs.attributes(place).expect("a file").size, 7);
         let temporary = vfs.resolve(vfs.root(), b"/tmp", true).expect("mounted");
@@ -227,7 +250,7 @@ mod tests {
     }
     #[test]
     fn without_a_folder_there_is_room_in_tmp_only() {
-        let mut vfs = files(None, Duration::ZERO).expect("nothing to read");
+        let mut vfs = files(None, 0, Duration::ZERO).expect("nothing to read");
         let temporary = vfs.resolve(vfs.root(), b"/tmp", true).expect("mounted");
         assert!(vfs.is_writable(temporary).expect("a directory"));
     }

@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<()> {
     let rendezvous = Rendezvous::listen(arguments.listen)?;
     eprintln!("fetch: waiting at {}", rendezvous.path().display());
     let setup = Setup {
+        disks: Vec::new(),
         root: None,
         link: Link::Stream(rendezvous.accept()?),
         address: arguments.address,

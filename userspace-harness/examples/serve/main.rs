@@ -51,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         None => Link::Tap(arguments.tap),
     };
     let setup = Setup {
+        disks: Vec::new(),
         root: Some(arguments.folder),
         link,
         address: arguments.address,

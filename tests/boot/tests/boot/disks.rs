@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use test_boot::program;
 use test_support::{Feed, Home, Invocation, Outcome, Process, anykernel};
-
-use std::time::Duration;
 
 const SECTORS: usize = 2049;
 const LIMIT: Duration = Duration::from_secs(60);
