@@ -14,6 +14,7 @@ mod process;
 mod programs;
 mod row;
 mod size;
+mod sqlite;
 mod tool;
 mod wrk;
 
@@ -55,6 +56,8 @@ enum Kind {
     Memory,
     /// Requests a second beside a Linux guest's (root, wrk, and the network the first time)
     Http,
+    /// SQLite's speed test beside a Linux guest's (the network the first time)
+    Sqlite,
     /// Frames and inputs that fuzz targets take in a second (a nightly compiler)
     Fuzz,
     /// Requests a second to a disk beside a Linux guest's (the network the first time)
@@ -71,6 +74,7 @@ pub fn bench(workspace: &Workspace, arguments: &BenchArguments) -> Result<ExitCo
         Some(Kind::Process) => process::measure(workspace)?,
         Some(Kind::Http) => http::measure(workspace, &tool()?)?,
         Some(Kind::Block) => block::measure(workspace, &tool()?)?,
+        Some(Kind::Sqlite) => sqlite::measure(workspace, &tool()?, arguments.runs)?,
         kind => measure_images(&Programs::build(workspace, &tool()?)?, kind, arguments.runs)?,
     };
     if arguments.json {

@@ -11,6 +11,7 @@ mod recipe;
 mod recipes;
 mod run;
 
+pub use build::built_source;
 pub use recipe::{Case, Input, Recipe};
 pub use recipes::{BZIP2, HELLO, LUA, SQLITE, ZLIB};
 pub use run::check;

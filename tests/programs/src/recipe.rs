@@ -23,6 +23,7 @@ pub struct Case {
     pub(crate) root: Option<&'static str>,
     pub(crate) status: u8,
     pub(crate) memory: &'static str,
+    pub(crate) tells_times: bool,
 }
 
 /// What standard input gives.
@@ -48,6 +49,7 @@ pub const fn case(program: &'static str, arguments: &'static [&'static str]) -> 
         root: None,
         status: 0,
         memory: "64M",
+        tells_times: false,
     }
 }
 
@@ -67,6 +69,12 @@ impl Case {
     /// Sets the memory of the machine that it is booted on.
     pub const fn memory(mut self, memory: &'static str) -> Self {
         self.memory = memory;
+        self
+    }
+
+    /// Lines of its output end with how long something took, which is not compared.
+    pub const fn with_times(mut self) -> Self {
+        self.tells_times = true;
         self
     }
 

@@ -15,6 +15,6 @@ mod tool;
 pub use invocation::{Invocation, SCRATCH};
 pub use outcome::Outcome;
 pub use process::{Feed, Process};
-pub use program::{Home, Program, assert_same, compare};
+pub use program::{Home, Program, assert_same, compare, compare_but};
 pub use terminal::Terminal;
 pub use tool::{anykernel, compiler, target_folder};

@@ -134,8 +134,21 @@ impl Program {
 
 /// Runs `program` in both homes. The outcome if there is only one, else how the two differ.
 pub fn compare(program: &Program, invocation: &Invocation) -> Result<Outcome, String> {
-    let linux = program.run(Home::Linux, invocation);
-    let booted = program.run(Home::Booted, invocation);
+    compare_but(program, invocation, |_| {})
+}
+
+/// As [`compare`], of what `simplify` leaves of the two outcomes: what is another one in each run
+/// it takes away.
+pub fn compare_but(
+    program: &Program,
+    invocation: &Invocation,
+    simplify: impl Fn(&mut Outcome),
+) -> Result<Outcome, String> {
+    let [linux, booted] = [Home::Linux, Home::Booted].map(|home| {
+        let mut outcome = program.run(home, invocation);
+        simplify(&mut outcome);
+        outcome
+    });
     match difference(&linux, &booted) {
         None => Ok(linux),
         Some(difference) => Err(format!(

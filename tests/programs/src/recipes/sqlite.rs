@@ -1,4 +1,4 @@
-//! The SQLite shell, on memory and on a database file.
+//! The SQLite shell and its speed test, on memory and on a database file.
 
 use crate::recipe::{Input, Recipe, case};
 
@@ -23,13 +23,15 @@ const STATEMENTS: Input = Input::Text(
 /// A write-ahead log whose index is in memory: mappings that files share are not to be had.
 const WRITE_AHEAD: &str = "pragma locking_mode = exclusive; pragma journal_mode = wal;";
 
-/// The shell.
+/// The shell and the speed test.
 pub const SQLITE: Recipe = Recipe {
     source: "sqlite3",
     tools: &[("tclsh", "tcl"), ("xz", "xz-utils")],
     steps: &[
         "./configure --disable-shared --disable-tcl --disable-readline",
-        "make sqlite3",
+        "make sqlite3 sqlite3.c",
+        "$CC -O2 -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION -I. test/speedtest1.c sqlite3.c \
+         -o speedtest1",
     ],
     cases: &[
         case("sqlite3", &["--version"]),
@@ -41,5 +43,11 @@ pub const SQLITE: Recipe = Recipe {
         case("sqlite3", &["@SCRATCH@/planets.db"]).input(STATEMENTS),
         case("sqlite3", &["-cmd", WRITE_AHEAD, "@SCRATCH@/wal.db"]).input(STATEMENTS),
         case("sqlite3", &[":memory:", "select * from missing;"]).status(1),
+        case("speedtest1", &["--memdb", "--size", "5", "--verify"]).with_times(),
+        case(
+            "speedtest1",
+            &["--size", "2", "--verify", "@SCRATCH@/speed.db"],
+        )
+        .with_times(),
     ],
 };
