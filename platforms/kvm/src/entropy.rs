@@ -9,36 +9,41 @@ use crate::cpu::cpuid;
 /// Intel's advice (Digital Random Number Generator, 5.2.1): try ten times before giving up.
 const TRIES: usize = 10;
 
-/// Fills `bytes` as [`fill`] does, and mixes in what `source` has ready: whoever would foresee them
-/// has to foresee both. A processor without a generator leaves it all to the source.
-pub(crate) fn fill_mixed(
-    bytes: &mut [u8],
-    source: &mut dyn EntropySource,
-) -> Result<(), EntropyUnavailable> {
-    mix(fill(bytes), bytes, source)
+/// Mixes bytes of a device into the processor's. Behind a trait of its own, so that an image
+/// without such a device has none of it.
+pub(crate) trait Mix: Send {
+    /// Mixes what is ready into `bytes`, which are random if the processor could have them so
+    /// (`own`): whoever would foresee them has to foresee both. A processor without a generator
+    /// leaves it all to the device.
+    fn mix(
+        &mut self,
+        own: Result<(), EntropyUnavailable>,
+        bytes: &mut [u8],
+    ) -> Result<(), EntropyUnavailable>;
 }
 
-/// Mixes bytes of `source` into `bytes`, which are random if the processor could have them so.
-fn mix(
-    own: Result<(), EntropyUnavailable>,
-    bytes: &mut [u8],
-    source: &mut dyn EntropySource,
-) -> Result<(), EntropyUnavailable> {
-    if own.is_err() {
-        let taken = source.take(bytes);
-        return if taken == bytes.len() { Ok(()) } else { own };
-    }
-    let mut other = [0; 64];
-    for part in bytes.chunks_mut(other.len()) {
-        let taken = source.take(&mut other[..part.len()]);
-        for (byte, other) in part.iter_mut().zip(&other[..taken]) {
-            *byte ^= other;
+impl<S: EntropySource + Send> Mix for S {
+    fn mix(
+        &mut self,
+        own: Result<(), EntropyUnavailable>,
+        bytes: &mut [u8],
+    ) -> Result<(), EntropyUnavailable> {
+        if own.is_err() {
+            let taken = self.take(bytes);
+            return if taken == bytes.len() { Ok(()) } else { own };
         }
-        if taken < part.len() {
-            break;
+        let mut other = [0; 64];
+        for part in bytes.chunks_mut(other.len()) {
+            let taken = self.take(&mut other[..part.len()]);
+            for (byte, other) in part.iter_mut().zip(&other[..taken]) {
+                *byte ^= other;
+            }
+            if taken < part.len() {
+                break;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Fills `bytes`. See `Host::fill_entropy`.
@@ -88,7 +93,7 @@ mod tests {
     fn a_source_is_mixed_in_as_far_as_it_goes() {
         let mut bytes = [0xf0; 200];
         let mut source = Fixed(150, 1);
-        assert_eq!(mix(Ok(()), &mut bytes, &mut source), Ok(()));
+        assert_eq!(source.mix(Ok(()), &mut bytes), Ok(()));
         assert_eq!(bytes[..150], [0xf1; 150]);
         assert_eq!(bytes[150..], [0xf0; 50]);
     }
@@ -98,8 +103,8 @@ mod tests {
         let mut bytes = [0; 20];
         let mut source = Fixed(30, 7);
         let none = Err(EntropyUnavailable);
-        assert_eq!(mix(none, &mut bytes, &mut source), Ok(()));
+        assert_eq!(source.mix(none, &mut bytes), Ok(()));
         assert_eq!(bytes, [7; 20]);
-        assert_eq!(mix(none, &mut bytes, &mut source), none);
+        assert_eq!(source.mix(none, &mut bytes), none);
     }
 }

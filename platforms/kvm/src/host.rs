@@ -11,6 +11,7 @@ use hypercall::{
 
 use crate::clock::Clock;
 use crate::console::CONSOLE;
+use crate::entropy::Mix;
 use crate::kernel_cell::KernelCell;
 use crate::memory::MEMORY;
 use crate::{console, entropy, failure, interrupts, machine, wait};
@@ -42,7 +43,7 @@ pub struct KvmHost {
     /// What carries the streams in place of the I/O ports.
     console: Option<Box<dyn ConsoleDevice>>,
     /// What gives random bytes beside the processor.
-    entropy: Option<Box<dyn EntropySource + Send>>,
+    entropy: Option<Box<dyn Mix>>,
 }
 
 impl KvmHost {
@@ -56,8 +57,8 @@ impl KvmHost {
     }
 
     /// Has random bytes come from `source` as well from now on.
-    pub fn add_entropy(&mut self, source: Box<dyn EntropySource + Send>) {
-        self.entropy = Some(source);
+    pub fn add_entropy(&mut self, source: impl EntropySource + Send + 'static) {
+        self.entropy = Some(Box::new(source));
     }
 
     /// Has `device` carry the console's streams from now on. As long as nobody is at its other end,
@@ -102,9 +103,10 @@ impl Host for KvmHost {
     }
 
     fn fill_entropy(&mut self, bytes: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        let own = entropy::fill(bytes);
         match &mut self.entropy {
-            Some(source) => entropy::fill_mixed(bytes, &mut **source),
-            None => entropy::fill(bytes),
+            Some(source) => source.mix(own, bytes),
+            None => own,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Random bytes of a device.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use hypercall::Host;
@@ -26,5 +25,5 @@ extern "C" fn init_rng(wiring: &mut Wiring) {
     while !driver.is_ready() && wiring.host.monotonic() < deadline {
         wiring.host.wait(Some(deadline));
     }
-    wiring.host.add_entropy(Box::new(driver));
+    wiring.host.add_entropy(driver);
 }
