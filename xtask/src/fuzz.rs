@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory};
 
-use crate::CommandLine;
 use crate::step;
 use crate::workspace::Workspace;
 
@@ -50,10 +49,9 @@ pub fn fuzz(workspace: &Workspace, arguments: &FuzzArguments) -> Result<ExitCode
     };
     let Some(target) = targets.iter().find(|target| target.name == *name) else {
         let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
-        let message = format!("no fuzz target is called {name}: {}\n", names.join(", "));
-        CommandLine::command()
-            .error(ErrorKind::InvalidValue, message)
-            .exit();
+        let names = names.join(", ");
+        let message = format!("no fuzz target is called {name}; there are {names}\n");
+        clap::Error::raw(ErrorKind::InvalidValue, message).exit();
     };
     let built = target.build(workspace)?;
     let status = built

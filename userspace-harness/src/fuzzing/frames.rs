@@ -18,12 +18,13 @@ mod outgoing;
 mod packet;
 mod peer;
 mod program;
+mod step;
 mod world;
 
 use arbitrary::Unstructured;
 
 use super::LiveBytes;
-use grammar::Step;
+use step::Step;
 use world::World;
 
 /// What a stack and its wire may take beyond what they have at the start: twice the buffers that

@@ -5,8 +5,8 @@ use std::time::Duration;
 use hypercall::{SliceSink, SliceSource};
 use net::{Counters, Network, Readiness};
 
-use super::grammar::{Action, Envelope};
 use super::peer::{ACK, FIN, FRESH, SYN};
+use super::step::{Action, Envelope};
 use super::world::{DATAGRAM_PORT, World};
 
 /// Longer than connections without a socket, half-open ones, TIME-WAIT, fragments and a peer's

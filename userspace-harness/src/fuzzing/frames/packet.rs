@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::checksum;
 use super::device::MAC;
-use super::grammar::{Fault, Station};
+use super::step::{Fault, Station};
 use super::world::{ADDRESS, PEER};
 
 pub const ICMP: u8 = 1;

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::grammar::{Action, Envelope, Fragment, Number, Options, Segment};
 use super::packet::{self, Header, ICMP, TCP, UDP};
+use super::step::{Action, Envelope, Fragment, Number, Options, Segment};
 use super::world::{ADDRESS, DATAGRAM_PORT, PEER, PEER_SERVICE, STREAM_PORT};
 
 /// The flags of TCP that have a number.

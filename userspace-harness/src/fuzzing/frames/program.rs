@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use hypercall::{Instant, SliceSink, SliceSource};
 use net::{Half, NetError, Network, SocketId, SocketKind, SocketOption, Stack};
 
-use super::grammar::Call;
 use super::packet;
+use super::step::Call;
 use super::world::{DATAGRAM_PORT, PEER, STREAM_PORT};
 
 /// How many streams it has at most; it closes the oldest for another one.

@@ -7,10 +7,10 @@ use hypercall::Instant;
 use net::{Config, Network, Stack};
 
 use super::device::Wire;
-use super::grammar::{Action, Envelope, Number, Options, Segment, Step};
 use super::outgoing;
 use super::peer::{ACK, CONNECTED, FLOWS, Peer, SYN};
 use super::program::Program;
+use super::step::{Action, Envelope, Number, Options, Segment, Step};
 
 /// The stack's address.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
