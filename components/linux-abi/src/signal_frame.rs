@@ -25,9 +25,9 @@ const EXTENDED_STATE_ALIGNMENT: u64 = 64;
 const MXCSR: core::ops::Range<usize> = 24..28;
 const MXCSR_VALID: u32 = 0xffff;
 
-/// The flags that a program may set as it likes: carry, parity, adjust, zero, sign, direction,
-/// overflow.
-const PROGRAM_FLAGS: u64 = 0xcd5;
+/// The flags that a program may set as it likes: carry, parity, adjust, zero, sign, trap, direction,
+/// overflow, alignment check.
+const PROGRAM_FLAGS: u64 = 0x4_0dd5;
 
 /// The flags that are always set for a program: interrupts on, and bit 1.
 const FIXED_FLAGS: u64 = 0x202;

@@ -176,13 +176,17 @@ fn choose_local(
     Ok(at(ports::ephemeral(&mut layers.random, &mut unclaimed)?))
 }
 
-/// Queues bytes to be sent.
+/// Queues bytes to be sent. A stream that was never connected has, as under Linux, no end to send
+/// to any more.
 pub(crate) fn send(
     layers: &mut Layers,
     socket: SocketId,
     data: &mut dyn Source,
 ) -> Result<usize, NetError> {
-    let index = connection(layers, socket)?;
+    let index = connection(layers, socket).map_err(|error| match error {
+        NetError::NotConnected => NetError::SendClosed,
+        other => other,
+    })?;
     layers.tcp.send(index, data, layers.now)
 }
 

@@ -43,6 +43,10 @@ const LONGEST_TIMER_NS: u64 = 4_000_000_000;
 /// Something happened since the last wait.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
+/// The moment by which [`interrupt_by`] has had the timer armed, in nanoseconds of the clock; 0 when
+/// the timer has been armed for something else since.
+static ASKED_FOR: AtomicU64 = AtomicU64::new(0);
+
 /// The drivers' ends of the lines.
 static LISTENERS: KernelCell<[Option<Interrupt>; LINES]> = KernelCell::new([const { None }; LINES]);
 
@@ -90,6 +94,7 @@ pub(crate) fn serve(vector: u64) {
         return;
     }
     if vector == TIMER_VECTOR {
+        ASKED_FOR.store(0, Ordering::Relaxed);
         arm_clock_fit();
     } else {
         let line = (vector - FIRST_LINE_VECTOR) as usize;
@@ -115,8 +120,22 @@ pub(crate) fn take_woken() -> bool {
     WOKEN.swap(false, Ordering::Relaxed)
 }
 
-/// Has the timer interrupt after `nanoseconds`, or somewhat earlier.
+/// Has the timer interrupt the program by `deadline`: a program that computes must not hold up its
+/// own timers. Asking again for the same moment costs nothing.
+pub fn interrupt_by(deadline: Instant) {
+    if ASKED_FOR.load(Ordering::Relaxed) == deadline.as_nanos() {
+        return;
+    }
+    let (now, fit) = CLOCK.with(|clock| (clock.now(), clock.next_fit_ns()));
+    let left = deadline.saturating_since(now).as_nanos();
+    let left = u64::try_from(left).unwrap_or(u64::MAX);
+    arm_timer(fit.map_or(left, |fit| fit.min(left)));
+    ASKED_FOR.store(deadline.as_nanos(), Ordering::Relaxed);
+}
+
+/// Has the timer interrupt after `nanoseconds`, or somewhat earlier, and for nothing else.
 pub(crate) fn arm_timer(nanoseconds: u64) {
+    ASKED_FOR.store(0, Ordering::Relaxed);
     let ticks = nanoseconds.min(LONGEST_TIMER_NS).saturating_mul(timer_hz());
     let count = (ticks / 1_000_000_000).clamp(1, u64::from(u32::MAX));
     local_write(local::INITIAL_COUNT, count as u32);

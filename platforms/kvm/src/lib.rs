@@ -46,6 +46,7 @@ pub use failure::record_kernel_here;
 pub use heap::KernelHeap;
 pub use host::{KvmHost, MachineWaker};
 pub use image_tables::protection;
+pub use interrupts::interrupt_by;
 pub use machine::{Machine, StartError, start};
 pub use memory::dma_region;
 pub use program::KvmProgramHost;

@@ -259,13 +259,24 @@ impl Wiring {
 /// The program's ways into the kernel, as the machine calls them.
 struct ProgramEntries(ImageProgram);
 
+impl ProgramEntries {
+    /// Sees to it that the program is interrupted when it is to have a signal of a timer.
+    fn arm_timers(&mut self) {
+        if let Some(deadline) = self.0.kernel().signals().next_deadline() {
+            platform_kvm::interrupt_by(deadline);
+        }
+    }
+}
+
 impl ProgramKernel for ProgramEntries {
     fn system_call(&mut self, registers: &mut Registers) {
         self.0.system_call(registers);
+        self.arm_timers();
     }
 
     fn interrupted(&mut self, registers: &mut Registers) {
         self.0.interrupted(registers);
+        self.arm_timers();
     }
 
     fn faulted(&mut self, registers: &mut Registers, vector: u8, error_code: u64, address: u64) {

@@ -1,7 +1,9 @@
 /* Flags that stop a kernel which is not careful: stepping, and the nested task, over system calls. */
+#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t steps, signals;
@@ -16,6 +18,20 @@ static void count_signal(int number)
 {
     (void)number;
     signals++;
+}
+
+/* Has the interrupted program be stepped through, from its next instruction on. */
+static void begin_stepping(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= 0x100;
+}
+
+static void end_stepping(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
+    steps++;
 }
 
 /* Makes a system call, with more flags set before it and the same ones cleared after it. */
@@ -50,4 +66,12 @@ int main(void)
     /* The handler is entered by the way back that loads all registers. */
     result = call_with_flags(nested_task, SYS_kill, getpid(), SIGUSR1);
     printf("a signal in a nested task: %ld %d\n", result, (int)signals);
+
+    struct sigaction begin = {.sa_sigaction = begin_stepping, .sa_flags = SA_SIGINFO};
+    struct sigaction end = {.sa_sigaction = end_stepping, .sa_flags = SA_SIGINFO};
+    steps = 0;
+    sigaction(SIGTRAP, &end, NULL);
+    sigaction(SIGUSR1, &begin, NULL);
+    kill(getpid(), SIGUSR1);
+    printf("steps that a handler asked for: %d\n", (int)steps);
 }

@@ -12,3 +12,4 @@ mod memory;
 mod other_libraries;
 mod refusal;
 mod terminals;
+mod vectors;
