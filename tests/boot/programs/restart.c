@@ -20,7 +20,7 @@ static void handler(int number)
 static void tick_with(int flags)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-    struct itimerval interval = {{0, 20000}, {0, 20000}};
+    struct itimerval interval = {{0, 100000}, {0, 100000}};
     sigaction(SIGALRM, &action, NULL);
     count = 0;
     setitimer(ITIMER_REAL, &interval, NULL);
