@@ -66,6 +66,8 @@ pub(super) struct Connection {
     pub(super) machine: Option<Machine>,
     /// What is left of the machine of an idle connection whose memory was needed.
     pub(super) dormant: Option<Dormant>,
+    /// It is dormant, and there was no memory when the program wanted to send.
+    pub(super) is_starved: bool,
     /// What went wrong, until somebody is told.
     pub(super) error: Option<NetError>,
     /// It was open once.
@@ -110,6 +112,7 @@ impl Connection {
             owner,
             machine: Some(machine),
             dormant: None,
+            is_starved: false,
             is_quiet: false,
             error: None,
             was_open: false,
@@ -173,7 +176,7 @@ impl Connection {
     fn has_send_room(&self) -> bool {
         self.machine
             .as_ref()
-            .map_or(self.dormant.is_some(), |machine| {
+            .map_or(self.dormant.is_some() && !self.is_starved, |machine| {
                 let (room, queued) = (machine.send_room(), machine.send_queue());
                 room > 0 && room >= queued / 2
             })

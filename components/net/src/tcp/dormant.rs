@@ -11,10 +11,10 @@
 
 use hypercall::Instant;
 
-use super::Tcp;
-use super::connection::Connection;
+use super::connection::{Connection, Owner};
 use super::machine::{Engine, Heard, Machine, Record, Sent, State};
 use super::segment::{self, Tuple};
+use super::{Surroundings, Tcp};
 use crate::outlet::Nowhere;
 use crate::{NetError, ipv4};
 
@@ -165,7 +165,36 @@ impl Tcp {
         connection.machine = Some(machine);
         connection.dormant = None;
         connection.is_quiet = false;
+        connection.is_starved = false;
         connection.apply(connection.options);
         true
+    }
+
+    /// Notes that the program wants to send on a connection which there is no memory to awaken:
+    /// it cannot be written to until there is.
+    pub(super) fn starve(&mut self, index: u32) {
+        if let Some(connection) = self.connections.get_mut(index) {
+            connection.is_starved = true;
+            self.starved.note(index);
+        }
+    }
+
+    /// Awakens starved connections as far as there is memory, and tells their programs.
+    pub(super) fn feed(&mut self, around: &mut Surroundings<'_>) {
+        for _ in 0..self.starved.len() {
+            let Some(index) = self.starved.take() else {
+                return;
+            };
+            if !self.awaken(index, true, around.now) {
+                return self.starved.note(index);
+            }
+            // If the program has lost interest it is idle, which is found when it is polled.
+            self.mark(index);
+            if let Some(connection) = self.connections.get(index)
+                && let Owner::Socket(socket) = connection.owner
+            {
+                around.changes.note(socket);
+            }
+        }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Tcp {
     orphans: usize,
     /// Connections that were idle when they were last polled, longest first.
     candidates: Changes,
+    /// Connections whose programs wait for memory to send from, longest first.
+    starved: Changes,
 }
 
 /// What lies around the connections and is moved by them.
@@ -79,6 +81,7 @@ impl Tcp {
             dirty: Changes::new(),
             orphans: 0,
             candidates: Changes::new(),
+            starved: Changes::new(),
         }
     }
 
@@ -146,6 +149,7 @@ impl Tcp {
         let places = self.connections.places() + 1;
         let room = self.dirty.reserve(places)
             && self.candidates.reserve(places)
+            && self.starved.reserve(places)
             && self.timers.reserve(places)
             && self.demux.reserve();
         if !room {

@@ -63,6 +63,7 @@ impl Tcp {
                 }
             }
         }
+        self.feed(around);
         progress
     }
 

@@ -159,7 +159,8 @@ impl Tcp {
         now: Instant,
     ) -> Result<usize, NetError> {
         if !self.awaken(index, true, now) {
-            return Err(NetError::OutOfMemory);
+            self.starve(index);
+            return Err(NetError::WouldBlock);
         }
         let connection = self.connection(index)?;
         if let Some(error) = connection.error.take() {

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use hypercall::{SliceSink, SliceSource};
-use net::{Config, Half, NetError, Network, SocketId, SocketKind};
+use net::{Config, Half, NetError, Network, Readiness, SocketId, SocketKind};
 
 use crate::host::{ONE, OTHER, World, config};
 use crate::packet;
@@ -172,6 +172,34 @@ fn any_one_allocation_may_fail() {
 #[test]
 fn memory_may_be_short_for_a_while() {
     whichever_fail(3);
+}
+
+#[test]
+fn a_program_waits_for_memory_to_send_from() {
+    let mut world = world();
+    let listener = listen(&mut world);
+    let pairs: [_; CONNECTIONS] = std::array::from_fn(|_| connect(&mut world, 0, listener));
+    // The first connection has lent its buffers to the last.
+    let (_, server) = pairs[0];
+    let send = |world: &mut World| {
+        let mut data = SliceSource::new(b"late");
+        world.hosts[1].send(server, &mut data, None)
+    };
+    let refused = scarce::refusing(0..usize::MAX, || {
+        assert_eq!(send(&mut world), Err(NetError::WouldBlock));
+        let readiness = world.hosts[1].readiness(server);
+        assert!(!readiness.contains(Readiness::WRITABLE));
+        world.settle();
+        assert_eq!(send(&mut world), Err(NetError::WouldBlock));
+    });
+    assert!(refused > 0);
+    while world.hosts[1].changed().is_some() {}
+    world.settle();
+    let changed: Vec<_> = std::iter::from_fn(|| world.hosts[1].changed()).collect();
+    assert!(changed.contains(&server));
+    let readiness = world.hosts[1].readiness(server);
+    assert!(readiness.contains(Readiness::WRITABLE));
+    assert_eq!(send(&mut world), Ok(4));
 }
 
 /// Gives the host a ping and a datagram in fragments, twice, for one of them may be dropped.
