@@ -86,15 +86,15 @@ impl Stack {
         let now = self.layers.now;
         let mut moved = self.layers.link.has_mail();
         self.no_room = !self.layers.link.flush(device, now);
-        if !self.no_room {
+        if !self.no_room && self.layers.tcp.has_work() {
             let (tcp, link, mut around) = self.layers.tcp();
             let progress = tcp.transmit(link, device, &mut around);
             self.no_room = progress.no_room;
             moved |= progress.polled;
-        }
-        // What was just polled may have asked for a neighbour.
-        if !self.no_room {
-            self.no_room = !self.layers.link.flush(device, now);
+            // What was just polled may have asked for a neighbour.
+            if !self.no_room {
+                self.no_room = !self.layers.link.flush(device, now);
+            }
         }
         datagrams::room_again(&mut self.layers);
         moved && !self.no_room

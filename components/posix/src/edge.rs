@@ -108,7 +108,7 @@ fn run<H: Host, T>(
         match step(kernel) {
             // Before a program is told that nothing has come, the devices are asked.
             Err(Errno::EAGAIN) if !kernel.clock.progressed => {
-                kernel.progress();
+                kernel.move_on();
             }
             Err(error) => return Err(error),
             Ok(Step::Done(result)) => return Ok(result),
@@ -125,7 +125,7 @@ impl<H: Host> Kernel<H> {
         self.clock.progressed = false;
         let idle = self.clock.now.saturating_since(self.clock.progressed_at);
         if idle >= PROGRESS_INTERVAL {
-            self.progress();
+            self.move_on();
         }
         self.clock.began = self.clock.now;
     }
@@ -141,6 +141,11 @@ impl<H: Host> Kernel<H> {
     /// host's requests. Says whether frames moved, and so whether more may at once.
     pub fn progress(&mut self) -> bool {
         self.read_clocks();
+        self.move_on()
+    }
+
+    /// As [`progress`](Self::progress), at the time that was read last.
+    fn move_on(&mut self) -> bool {
         self.clock.progressed = true;
         self.clock.progressed_at = self.clock.now;
         while let Some(request) = self.host.take_request() {
@@ -160,7 +165,7 @@ impl<H: Host> Kernel<H> {
     /// say what is ready and may not wait for it.
     pub(crate) fn progress_once(&mut self) {
         if !self.clock.progressed {
-            self.progress();
+            self.move_on();
         }
     }
 
@@ -230,8 +235,13 @@ impl<H: Host> Kernel<H> {
     }
 
     fn read_clocks(&mut self) {
-        self.clock.now = self.host.monotonic();
-        self.clock.wall = self.host.wall_clock();
+        let now = self.host.monotonic();
+        self.clock.now = now;
+        let (_, read_at) = self.clock.wall_read;
+        // Between two looks the wall clock runs at the rate of the other.
+        if read_at.is_none_or(|at| now.saturating_since(at) >= PROGRESS_INTERVAL) {
+            self.clock.wall_read = (self.host.wall_clock(), Some(now));
+        }
     }
 }
 

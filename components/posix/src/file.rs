@@ -83,7 +83,7 @@ impl<H: Host> Kernel<H> {
             size: Some(size),
             ..SetAttributes::default()
         };
-        Ok(self.vfs.set_attributes(file, change, self.clock.wall)?)
+        Ok(self.vfs.set_attributes(file, change, self.clock.wall())?)
     }
 
     /// Makes what was written to a file or a disk durable, as far as its file system keeps anything:
@@ -173,7 +173,7 @@ impl<H: Host> Kernel<H> {
     ) -> Result<(), Errno> {
         match self.description(fd)?.1.object {
             Object::File(place) | Object::Directory(place) => {
-                Ok(self.vfs.set_attributes(place, change, self.clock.wall)?)
+                Ok(self.vfs.set_attributes(place, change, self.clock.wall())?)
             }
             // What has no file has nobody's permissions.
             _ => Err(Errno::EINVAL),

@@ -52,14 +52,22 @@ pub struct Kernel<H: Host> {
 pub(crate) struct Clock {
     /// When the kernel was last entered, or woke from its last wait.
     pub(crate) now: Instant,
-    /// The same moment since 1970.
-    pub(crate) wall: Duration,
+    /// What the wall clock showed when it was last looked at, and when that was.
+    pub(crate) wall_read: (Duration, Option<Instant>),
     /// When the operation going on began: what timeouts are counted from.
     pub(crate) began: Instant,
     /// Devices and timers have been looked at since then.
     pub(crate) progressed: bool,
     /// When that was done last.
     pub(crate) progressed_at: Instant,
+}
+
+impl Clock {
+    /// The time [now](Self::now) since 1970.
+    pub(crate) fn wall(&self) -> Duration {
+        let (shown, at) = self.wall_read;
+        shown + at.map_or(Duration::ZERO, |at| self.now.saturating_since(at))
+    }
 }
 
 impl<H: Host> Kernel<H> {
@@ -122,8 +130,8 @@ impl<H: Host> Kernel<H> {
     }
 
     /// The wall-clock time when the kernel was last entered, since 1970-01-01 00:00 UTC.
-    pub const fn wall_clock(&self) -> Duration {
-        self.clock.wall
+    pub fn wall_clock(&self) -> Duration {
+        self.clock.wall()
     }
 
     /// When an operation that began now and may last `timeout` must end; `None`, never.

@@ -69,7 +69,7 @@ impl<H: Host> Kernel<H> {
         permissions: Permissions,
     ) -> Result<(), Errno> {
         let start = self.start(directory, path)?;
-        let (kind, now) = (FileKind::Directory, self.clock.wall);
+        let (kind, now) = (FileKind::Directory, self.clock.wall());
         let permissions = permissions - self.umask;
         self.vfs.create(start, path, kind, permissions, now)?;
         Ok(())
@@ -78,13 +78,13 @@ impl<H: Host> Kernel<H> {
     /// Removes a name: `unlink`.
     pub fn unlinkat(&mut self, directory: Directory, path: &[u8]) -> Result<(), Errno> {
         let start = self.start(directory, path)?;
-        Ok(self.vfs.unlink(start, path, self.clock.wall)?)
+        Ok(self.vfs.unlink(start, path, self.clock.wall())?)
     }
 
     /// Removes an empty directory: `rmdir`, `unlinkat` with AT_REMOVEDIR.
     pub fn rmdirat(&mut self, directory: Directory, path: &[u8]) -> Result<(), Errno> {
         let start = self.start(directory, path)?;
-        Ok(self.vfs.remove_directory(start, path, self.clock.wall)?)
+        Ok(self.vfs.remove_directory(start, path, self.clock.wall())?)
     }
 
     /// Gives what `from` names the name `to`.
@@ -95,7 +95,7 @@ impl<H: Host> Kernel<H> {
     ) -> Result<(), Errno> {
         let from = (self.start(from_directory, from)?, from);
         let to = (self.start(to_directory, to)?, to);
-        Ok(self.vfs.rename(from, to, self.clock.wall)?)
+        Ok(self.vfs.rename(from, to, self.clock.wall())?)
     }
 
     /// Gives what `from` names the further name `to`; with `follow` what a symbolic link there
@@ -108,7 +108,7 @@ impl<H: Host> Kernel<H> {
     ) -> Result<(), Errno> {
         let from = (self.start(from_directory, from)?, from);
         let to = (self.start(to_directory, to)?, to);
-        Ok(self.vfs.link(from, follow, to, self.clock.wall)?)
+        Ok(self.vfs.link(from, follow, to, self.clock.wall())?)
     }
 
     /// Makes a symbolic link to `target`.
@@ -119,7 +119,7 @@ impl<H: Host> Kernel<H> {
         path: &[u8],
     ) -> Result<(), Errno> {
         let start = self.start(directory, path)?;
-        Ok(self.vfs.symlink(target, start, path, self.clock.wall)?)
+        Ok(self.vfs.symlink(target, start, path, self.clock.wall())?)
     }
 
     /// The target of a symbolic link.
@@ -140,7 +140,7 @@ impl<H: Host> Kernel<H> {
             ..SetAttributes::default()
         };
         let place = self.place(directory, path, true)?;
-        Ok(self.vfs.set_attributes(place, change, self.clock.wall)?)
+        Ok(self.vfs.set_attributes(place, change, self.clock.wall())?)
     }
 
     /// Changes the owner, the group or both.
@@ -158,7 +158,7 @@ impl<H: Host> Kernel<H> {
             ..SetAttributes::default()
         };
         let place = self.place(directory, path, follow)?;
-        Ok(self.vfs.set_attributes(place, change, self.clock.wall)?)
+        Ok(self.vfs.set_attributes(place, change, self.clock.wall())?)
     }
 
     /// Changes the times of what is at `path`.
@@ -172,7 +172,7 @@ impl<H: Host> Kernel<H> {
     ) -> Result<(), Errno> {
         let change = self.time_change(accessed, modified);
         let place = self.place(directory, path, follow)?;
-        Ok(self.vfs.set_attributes(place, change, self.clock.wall)?)
+        Ok(self.vfs.set_attributes(place, change, self.clock.wall())?)
     }
 
     /// Changes the times of an open file.
@@ -183,7 +183,7 @@ impl<H: Host> Kernel<H> {
 
     fn time_change(&self, accessed: SetTime, modified: SetTime) -> SetAttributes {
         let time = |set| match set {
-            SetTime::Now => Some(self.clock.wall),
+            SetTime::Now => Some(self.clock.wall()),
             SetTime::Omit => None,
             SetTime::To(time) => Some(time),
         };

@@ -42,7 +42,7 @@ impl<H: Host> Kernel<H> {
             return Err(Errno::EINVAL);
         }
         let permissions = permissions - self.umask;
-        let now = self.clock.wall;
+        let now = self.clock.wall();
         let how = open_how(flags, access);
         let place = self.vfs.open(start, path, how, permissions, now)?;
         let object = self.object_at(place)?;

@@ -99,9 +99,9 @@ impl<H: Host> Kernel<H> {
                 size: 0,
                 blocks: 0,
                 times: Timestamps {
-                    accessed: self.clock.wall,
-                    modified: self.clock.wall,
-                    changed: self.clock.wall,
+                    accessed: self.clock.wall(),
+                    modified: self.clock.wall(),
+                    changed: self.clock.wall(),
                 },
             },
             block_size: PAGE_SIZE as u32,

@@ -120,7 +120,7 @@ impl<H: Host> Kernel<H> {
     /// The monotonic instant at which the wall clock shows `time`, if nobody sets it; now if that
     /// is past.
     pub fn instant_of_wall_clock(&self, time: Duration) -> Instant {
-        self.clock.now + time.saturating_sub(self.clock.wall)
+        self.clock.now + time.saturating_sub(self.clock.wall())
     }
 
     /// Gives the number of expirations since the last read.

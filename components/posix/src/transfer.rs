@@ -132,7 +132,7 @@ impl<H: Host> Kernel<H> {
         if data.remaining() as u64 > OFFSET_MAX.saturating_sub(offset) {
             return Err(Errno::EFBIG);
         }
-        Ok(self.vfs.write(file, offset, data, self.clock.wall)?)
+        Ok(self.vfs.write(file, offset, data, self.clock.wall())?)
     }
 
     /// The description that `fd` names, if it may be read from.

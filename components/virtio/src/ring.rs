@@ -217,13 +217,15 @@ impl Ring {
     /// Asks for an interrupt at the next completion. Returns whether there is one already, for
     /// which none may come.
     pub fn arm(&mut self) -> Result<bool, Violation> {
-        self.armed = true;
-        if self.event_index {
-            self.shared.store(self.layout.used_event(), self.taken);
-        } else {
-            self.shared.store(self.layout.available(), 0);
+        if !self.armed {
+            self.armed = true;
+            if self.event_index {
+                self.shared.store(self.layout.used_event(), self.taken);
+            } else {
+                self.shared.store(self.layout.available(), 0);
+            }
+            fence(Ordering::SeqCst);
         }
-        fence(Ordering::SeqCst);
         Ok(self.taken != self.used || self.refresh()?)
     }
 

@@ -97,6 +97,11 @@ impl Tcp {
         self.dirty.len() > 0
     }
 
+    /// Whether [`transmit`](Self::transmit) may have something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.is_dirty() || self.starved.len() > 0
+    }
+
     /// When [`expire`](Self::expire) has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let deadlines = [self.timers.next(), self.time_wait.next_deadline()];
