@@ -18,6 +18,7 @@ struct CommandLine {
 #[derive(Clone, Copy, ValueEnum)]
 enum Target {
     Frames,
+    Ring,
     Syscalls,
 }
 
@@ -26,6 +27,7 @@ fn main() -> Result<()> {
     let input = std::fs::read(&file).with_context(|| file.display().to_string())?;
     let text = match target {
         Target::Frames => fuzzing::frames_as_text(&input),
+        Target::Ring => fuzzing::ring_as_text(&input),
         Target::Syscalls => fuzzing::syscalls_as_text(&input),
     };
     print!("{text}");

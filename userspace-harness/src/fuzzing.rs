@@ -9,7 +9,7 @@ mod ring;
 mod syscalls;
 
 pub use frames::{frames, frames_as_text};
-pub use ring::ring;
+pub use ring::{ring, ring_as_text};
 pub use syscalls::{syscalls, syscalls_as_text};
 
 /// How many bytes are allocated now, for the oracle of memory. A target's program brings it with

@@ -42,6 +42,13 @@ pub fn ring(input: &[u8], live_bytes: LiveBytes) -> usize {
     steps
 }
 
+/// What the input says: the start, then a step a line.
+pub fn ring_as_text(input: &[u8]) -> String {
+    let (start, steps) = step::decode(input);
+    let lines = steps.map(|step| format!("{step:?}\n"));
+    format!("{start:?}\n") + &lines.collect::<String>()
+}
+
 /// How a run ended: after so many steps, with the device refused, failed or still good.
 fn run(input: &[u8]) -> (usize, Ending) {
     let (start, steps) = step::decode(input);
