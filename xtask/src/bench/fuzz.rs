@@ -47,15 +47,13 @@ const MEASURES: [Measure; 2] = [
 /// Runs each target for a while.
 pub fn measure(workspace: &Workspace) -> Result<Vec<Row>> {
     let targets = Target::all(workspace)?;
-    let measured = MEASURES.iter().filter_map(|measure| {
-        let target = targets
-            .iter()
-            .find(|target| target.name == measure.target)?;
-        Some(rates(workspace, target, measure.read).and_then(|rates| {
-            let bar = Some(Bar::AtLeast(measure.bar));
-            Row::of_median(measure.row, measure.unit, bar, &rates)
-                .with_context(|| format!("{} counted too little", target.name))
-        }))
+    let measured = MEASURES.iter().map(|measure| {
+        let target = targets.iter().find(|target| target.name == measure.target);
+        let target = target.with_context(|| format!("there is no target {}", measure.target))?;
+        let rates = rates(workspace, target, measure.read)?;
+        let bar = Some(Bar::AtLeast(measure.bar));
+        Row::of_median(measure.row, measure.unit, bar, &rates)
+            .with_context(|| format!("{} counted too little", target.name))
     });
     measured.collect()
 }
