@@ -1,4 +1,4 @@
-//! Packets as the peer makes them, right in everything but what an [`Envelope`] asks for.
+//! Packets as the peer makes them, right in everything but what an [`Envelope`](super::step::Envelope) asks for.
 
 use std::net::Ipv4Addr;
 
