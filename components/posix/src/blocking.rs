@@ -41,7 +41,7 @@ pub fn pread<H: Host>(
     })
 }
 
-/// `pwrite` and `pwritev`, with the wait of [`write`].
+/// `pwrite` and `pwritev`, with the wait of [`write()`].
 pub fn pwrite<H: Host>(
     kernel: &mut Kernel<H>,
     fd: Fd,
