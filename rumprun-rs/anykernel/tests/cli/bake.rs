@@ -314,6 +314,51 @@ fn what_is_no_program_is_refused_and_leaves_no_image() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let workshop = with_guest();
+    workshop.compile(HELLO, "hello", &[]);
+    for output in ["missing/image", "hello/image", "bin"] {
+        for arguments in [&["-o", output][..], &["-o", "image", "--symbols", output]] {
+            let bake = ["bake", "--library", "libguest.a", "hello"];
+            let message = user_error(&workshop.anykernel(&[&bake, arguments].concat()));
+            assert!(message.contains(output), "{message}");
+            assert!(!workshop.path("image").exists(), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bake_that_fails_half_way_leaves_what_was_there() {
+    let workshop = with_guest();
+    workshop.compile(HELLO, "hello", &[]);
+    fs::create_dir(workshop.path("root")).unwrap();
+    bake(&workshop, &["hello", "--root", "root"]);
+    let before = fs::read(workshop.path("image")).unwrap();
+    let names = || {
+        let entries = fs::read_dir(workshop.path("")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let files = names();
+    // A socket, which an archive cannot hold, is found when the image is being written.
+    let _socket = std::os::unix::net::UnixListener::bind(workshop.path("root/socket")).unwrap();
+    let options = [
+        "bake",
+        "--library",
+        "libguest.a",
+        "-o",
+        "image",
+        "hello",
+        "--root",
+        "root",
+    ];
+    assert!(user_error(&workshop.anykernel(&options)).contains("socket"));
+    assert!(before == fs::read(workshop.path("image")).unwrap());
+    assert_eq!(names(), files);
+}
+
+#[test]
 fn a_program_where_the_kernel_lies_is_refused() {
     let workshop = with_guest();
     workshop.compile(

@@ -231,6 +231,36 @@ fn a_device_that_cannot_be_used_is_named_and_the_program_runs() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// QEMU, which gives the machine less memory than it is told to.
+const SPARING_QEMU: &str = "#!/bin/sh\n\
+    for word; do\n\
+      shift\n\
+      [ \"$previous\" = -m ] && previous= && word=1536K || previous=$word\n\
+      set -- \"$@\" \"$word\"\n\
+    done\n\
+    exec qemu-system-x86_64 \"$@\"\n";
+
+/// QEMU says nothing of segments that lie beyond the machine's memory.
+#[test]
+fn the_kernel_notices_that_a_part_of_the_image_is_missing() {
+    let workshop = Workshop::new();
+    workshop.compile(
+        "char large[1 << 20] = {1};\nint main() { return large[1]; }\n",
+        "program",
+        &[],
+    );
+    let qemu = workshop.write("qemu", SPARING_QEMU);
+    std::fs::set_permissions(&qemu, PermissionsExt::from_mode(0o755)).unwrap();
+    let child = start(&workshop, &["--qemu", qemu.to_str().unwrap(), "program"]);
+    let output = finish(child);
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("anykernel: ") && said.contains("too little"),
+        "{said}"
+    );
+    assert_eq!((said.lines().count(), output.status.code()), (1, Some(126)));
+}
+
 /// A port that nobody has at the moment.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
