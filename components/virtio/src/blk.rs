@@ -18,7 +18,7 @@ use hypercall::{
     BlockCompletion, BlockDevice, BlockGeometry, BlockOperation, BlockRequest, BlockStatus,
     BufferLender, DmaRegion, Instant, Interrupt, SubmitError,
 };
-use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+use virtio_drivers::transport::{DeviceType, Transport};
 
 use crate::ring::{Part, Ring, Slot};
 use crate::{Violation, VirtioError, device};
@@ -290,21 +290,11 @@ impl<T: Transport, L: BufferLender> VirtioBlk<T, L> {
         self.checked(armed) || !self.finished.is_empty()
     }
 
-    /// Takes the interrupt, if there was one, and looks whether it is about more than the queue.
+    /// Takes the interrupt, if there was one. What else of the configuration changes is the
+    /// capacity, which stays what it was.
     fn acknowledge(&mut self) {
-        if !self.interrupt.take() {
-            return;
-        }
-        let reason = self.transport.ack_interrupt();
-        // Other changes of the configuration are those of the capacity, which stays what it was.
-        if reason.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT)
-            && self
-                .transport
-                .get_status()
-                .contains(DeviceStatus::DEVICE_NEEDS_RESET)
-        {
-            self.fail(Violation::NeedsReset);
-        }
+        let changed = device::acknowledge(&mut self.transport, &self.interrupt);
+        self.checked(changed);
     }
 
     /// What a ring said; a violation fails the device.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use bitflags::bitflags;
 use hypercall::{ConsoleDevice, ConsoleError, DmaRegion, Input, Interrupt, Stream};
-use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+use virtio_drivers::transport::{DeviceType, Transport};
 
 use crate::device::{self, CommonFeatures};
 use crate::layout::Layout;
@@ -148,7 +148,8 @@ impl<T: Transport> VirtioConsole<T> {
         if self.violation.is_some() {
             return Err(ConsoleError::Failed);
         }
-        let attended = self.acknowledge().and_then(|()| self.hear_all());
+        let attended =
+            device::acknowledge(&mut self.transport, &self.interrupt).and_then(|_| self.hear_all());
         self.checked(attended)
     }
 
@@ -160,21 +161,6 @@ impl<T: Transport> VirtioConsole<T> {
             let _ = device::reset(&mut self.transport);
             ConsoleError::Failed
         })
-    }
-
-    /// Takes the interrupt, if there was one, so that the next can come.
-    fn acknowledge(&mut self) -> Result<(), Violation> {
-        if !self.interrupt.take() {
-            return Ok(());
-        }
-        let reason = self.transport.ack_interrupt();
-        let status = self.transport.get_status();
-        if reason.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT)
-            && status.contains(DeviceStatus::DEVICE_NEEDS_RESET)
-        {
-            return Err(Violation::NeedsReset);
-        }
-        Ok(())
     }
 
     /// Takes in what the device says of its ports.

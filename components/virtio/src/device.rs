@@ -4,10 +4,11 @@
 //! [`accept`], the queues, [`start`].
 
 use bitflags::bitflags;
-use virtio_drivers::transport::{DeviceStatus, Transport};
+use hypercall::Interrupt;
+use virtio_drivers::transport::{DeviceStatus, InterruptStatus, Transport};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::VirtioError;
+use crate::{Violation, VirtioError};
 
 /// How often a device is asked whether its reset is finished before it is given up. Each question
 /// leaves a virtual machine, which takes a microsecond or so.
@@ -73,6 +74,28 @@ pub(crate) fn start<T: Transport>(transport: &mut T) {
             | DeviceStatus::FEATURES_OK
             | DeviceStatus::DRIVER_OK,
     );
+}
+
+/// Takes the interrupt, if there was one, so that the next can come. Says whether the device's
+/// configuration has changed.
+pub(crate) fn acknowledge<T: Transport>(
+    transport: &mut T,
+    interrupt: &Interrupt,
+) -> Result<bool, Violation> {
+    if !interrupt.take() {
+        return Ok(false);
+    }
+    let reason = transport.ack_interrupt();
+    if !reason.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT) {
+        return Ok(false);
+    }
+    if transport
+        .get_status()
+        .contains(DeviceStatus::DEVICE_NEEDS_RESET)
+    {
+        return Err(Violation::NeedsReset);
+    }
+    Ok(true)
 }
 
 /// Gives a device up that could not be started.

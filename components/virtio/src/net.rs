@@ -13,7 +13,7 @@ use hypercall::{
     DmaRegion, FrameCapabilities, FrameDevice, FrameMeta, Interrupt, LinkState, Offloads,
     ReceivedFrame,
 };
-use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+use virtio_drivers::transport::{DeviceType, Transport};
 
 use crate::ring::{Part, Ring, Slot};
 use crate::{Violation, VirtioError, device};
@@ -151,23 +151,8 @@ impl<T: Transport> VirtioNet<T> {
 
     /// Takes the interrupt, if there was one, and looks at what is not a matter of queues.
     fn acknowledge(&mut self) {
-        if !self.interrupt.take() {
-            return;
-        }
-        let reason = self.transport.ack_interrupt();
-        if reason.contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT) {
-            self.configuration_changed();
-        }
-    }
-
-    fn configuration_changed(&mut self) {
-        if self
-            .transport
-            .get_status()
-            .contains(DeviceStatus::DEVICE_NEEDS_RESET)
-        {
-            self.fail(Violation::NeedsReset);
-        } else if self.link_status {
+        let changed = device::acknowledge(&mut self.transport, &self.interrupt);
+        if self.checked(changed) && self.link_status {
             self.link = link_state(&self.transport);
         }
     }
@@ -269,7 +254,7 @@ impl<T: Transport> FrameDevice for VirtioNet<T> {
 
     fn release(&mut self) {
         if let Some(held) = self.held.take() {
-            post_for_receive(&mut self.receive, held.slot);
+            self.receive.post_for_writing(held.slot);
         }
     }
 
@@ -308,14 +293,6 @@ impl<T: Transport> FrameDevice for VirtioNet<T> {
             self.receive.notify(&mut self.transport);
         }
     }
-}
-
-/// Gives a slot to the device for the next frame. It is told later, once for many.
-fn post_for_receive(receive: &mut Ring, slot: Slot) {
-    let part = Part::Write(receive.slot_length());
-    // There is a descriptor for each slot, so the queue has room; else one buffer would be lost.
-    let posted = receive.post(slot, &[part]);
-    debug_assert!(posted.is_ok(), "a descriptor for each slot");
 }
 
 /// The link's state as the device has it. One that cannot say is taken to be up: frames will show.

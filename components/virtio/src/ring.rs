@@ -198,6 +198,15 @@ impl Ring {
         Ok(())
     }
 
+    /// Posts all of `slot` for the device to write to, in a queue whose chains are one part each. It
+    /// is told later, once for many.
+    pub fn post_for_writing(&mut self, slot: Slot) {
+        let part = Part::Write(self.slot_length());
+        // There is a descriptor for each slot, so there is room; else one buffer would be lost.
+        let posted = self.post(slot, &[part]);
+        debug_assert!(posted.is_ok(), "a descriptor for each slot");
+    }
+
     /// The oldest completion not yet taken: its slot, and how many bytes of it the device wrote.
     pub fn complete(&mut self) -> Result<Option<(Slot, u32)>, Violation> {
         if self.taken == self.used && !self.refresh()? {

@@ -6,11 +6,11 @@
 use core::ops::Range;
 
 use hypercall::{DmaRegion, EntropySource, Interrupt};
-use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+use virtio_drivers::transport::{DeviceType, Transport};
 
 use crate::device::{self, CommonFeatures};
 use crate::layout::Layout;
-use crate::ring::{Part, Ring, Slot};
+use crate::ring::{Ring, Slot};
 use crate::{QueueSize, Violation, VirtioError};
 
 /// The queue `requestq` (virtio 1.2, 5.4.2).
@@ -90,26 +90,8 @@ impl<T: Transport> VirtioRng<T> {
             self.open = Some((slot, 0..written as usize));
             return Ok(true);
         }
-        self.acknowledge()?;
+        device::acknowledge(&mut self.transport, &self.interrupt)?;
         self.ring.arm()
-    }
-
-    /// Takes the interrupt, if there was one, and looks whether it is about more than the queue.
-    fn acknowledge(&mut self) -> Result<(), Violation> {
-        let needs_reset = self.interrupt.take()
-            && self
-                .transport
-                .ack_interrupt()
-                .contains(InterruptStatus::DEVICE_CONFIGURATION_INTERRUPT)
-            && self
-                .transport
-                .get_status()
-                .contains(DeviceStatus::DEVICE_NEEDS_RESET);
-        if needs_reset {
-            Err(Violation::NeedsReset)
-        } else {
-            Ok(())
-        }
     }
 
     /// Moves bytes of the open slot to the front of `bytes`; an empty slot goes to the device.
@@ -125,7 +107,7 @@ impl<T: Transport> VirtioRng<T> {
         source.fill(0);
         range.start += count;
         if range.is_empty() {
-            post(&mut self.ring, slot);
+            self.ring.post_for_writing(slot);
             self.ring.notify(&mut self.transport);
         } else {
             self.open = Some((slot, range));
@@ -160,24 +142,18 @@ fn start<T: Transport>(transport: &mut T, memory: DmaRegion) -> Result<Ring, Vir
     let event_index = common.contains(CommonFeatures::EVENT_IDX);
     let (mut ring, slots) = Ring::new(transport, REQUESTS, memory, LAYOUT, event_index)?;
     for slot in slots {
-        post(&mut ring, slot);
+        ring.post_for_writing(slot);
     }
     device::start(transport);
     ring.notify(transport);
     Ok(ring)
 }
 
-/// Gives a slot to the device to be filled.
-fn post(ring: &mut Ring, slot: Slot) {
-    let part = Part::Write(ring.slot_length());
-    // There is a descriptor for each slot, so the queue has room; else one buffer would be lost.
-    let posted = ring.post(slot, &[part]);
-    debug_assert!(posted.is_ok(), "a descriptor for each slot");
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+
+    use virtio_drivers::transport::DeviceStatus;
 
     use crate::software::{Device, EVENT_IDX, SoftwareTransport};
 

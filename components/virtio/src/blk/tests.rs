@@ -4,6 +4,7 @@ use alloc::vec;
 
 use hypercall::contract::block_device::BlockFixture;
 use hypercall::contract::{self, Verdict};
+use virtio_drivers::transport::DeviceStatus;
 
 use crate::software::{Chain as DeviceChain, Device, EVENT_IDX, SoftwareLender, SoftwareTransport};
 

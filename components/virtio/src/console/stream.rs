@@ -84,7 +84,7 @@ impl Incoming {
     /// The queue, all of it the device's.
     pub fn new<T: Transport>((mut ring, slots): (Ring, Vec<Slot>), transport: &mut T) -> Self {
         for slot in slots {
-            give_back(&mut ring, slot);
+            ring.post_for_writing(slot);
         }
         ring.notify(transport);
         Self { ring, held: None }
@@ -110,7 +110,7 @@ impl Incoming {
             if held.taken == held.length
                 && let Some(held) = self.held.take()
             {
-                give_back(&mut self.ring, held.slot);
+                self.ring.post_for_writing(held.slot);
                 self.ring.notify(transport);
             }
             // A slot of no bytes says nothing.
@@ -132,7 +132,7 @@ impl Incoming {
             return Ok(None);
         };
         let result = read(&self.ring.bytes(&held.slot)[..held.length]);
-        give_back(&mut self.ring, held.slot);
+        self.ring.post_for_writing(held.slot);
         self.ring.notify(transport);
         Ok(Some(result))
     }
@@ -147,12 +147,4 @@ impl Incoming {
         });
         Ok(self.held.is_some())
     }
-}
-
-/// Lets the device write to `slot`.
-fn give_back(ring: &mut Ring, slot: Slot) {
-    let part = Part::Write(ring.slot_length());
-    // There is a descriptor for each slot, so the queue has room; else one buffer would be lost.
-    let posted = ring.post(slot, &[part]);
-    debug_assert!(posted.is_ok(), "a descriptor for each slot");
 }

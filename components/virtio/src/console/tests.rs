@@ -1,6 +1,7 @@
 //! The driver against a software device: ports that come and go, bytes, and misbehaviour.
 
 use alloc::vec;
+use virtio_drivers::transport::DeviceStatus;
 
 use crate::software::{Device, SoftwareTransport};
 

@@ -11,7 +11,7 @@ use crate::{QueueSize, VirtioError, device};
 
 use super::configuration::Agreement;
 use super::header::HEADER_LENGTH;
-use super::{ETHERNET_HEADER_LENGTH, IP_PACKET_MAX, link_state, post_for_receive};
+use super::{ETHERNET_HEADER_LENGTH, IP_PACKET_MAX, link_state};
 
 /// The queue `receiveq1` (virtio 1.2, 5.1.2).
 const RECEIVE: u16 = 0;
@@ -89,7 +89,7 @@ impl Started {
         let layout = options.transmit_layout();
         let (transmit, free) = Ring::new(transport, TRANSMIT, for_transmit, layout, event_index)?;
         for slot in slots {
-            post_for_receive(&mut receive, slot);
+            receive.post_for_writing(slot);
         }
         let link = if agreement.link_status {
             link_state(transport)

@@ -5,6 +5,7 @@ use alloc::vec;
 
 use hypercall::ChecksumRequest;
 use proptest::prelude::*;
+use virtio_drivers::transport::DeviceStatus;
 
 use crate::software::{Chain, Device, EVENT_IDX, SoftwareTransport, VERSION_1};
 
