@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -198,6 +199,9 @@ int main(void)
     fflush(stdout);
     check_limits(STDOUT_FILENO);
     fflush(stdout);
+    /* What was typed at once may come in pieces: once some is there, the rest is given time. */
+    poll(&(struct pollfd){STDIN_FILENO, POLLIN, 0}, 1, -1);
+    usleep(200000);
     read_parts(STDIN_FILENO);
     read_parts(STDIN_FILENO);
     read_parts(STDIN_FILENO);
